@@ -1,0 +1,263 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MinTokenSecret is the least length of a token secret, in characters: the
+// block of HMAC-SHA-256's output, below which RFC 2104 section 3 warns.
+const MinTokenSecret = 32
+
+// Load reads the environment through getenv. The error joins everything that is
+// wrong, one line each, starting with the variable's name; it contains no
+// secret. Secrets that the sandbox may generate are left empty.
+func Load(getenv func(string) string) (Config, error) {
+	r := reader{getenv: getenv, defaults: map[string]string{}}
+	for _, v := range Variables() {
+		r.defaults[v.Name] = v.Default
+	}
+	c := Config{
+		Addr: r.addr("TRACKER_ADDR"), AdminAddr: r.addr("TRACKER_ADMIN_ADDR"),
+		PublicURL: r.url("TRACKER_PUBLIC_URL"), Roles: r.roles("TRACKER_ROLES"), DataDir: r.text("TRACKER_DATA_DIR"),
+		DatabaseURL: r.secretURL("TRACKER_DATABASE_URL", "postgres", "postgresql"), NATSURL: r.secretURL("TRACKER_NATS_URL", "nats", "tls", "ws", "wss"),
+		NATSCredentials: r.text("TRACKER_NATS_CREDENTIALS"), NATSCA: r.text("TRACKER_NATS_CA"), NATSReplicas: r.count("TRACKER_NATS_REPLICAS"),
+		TokenSecrets: r.secrets("TRACKER_TOKEN_SECRET"), Sandbox: r.flag("TRACKER_SANDBOX"), SandboxKey: Secret(r.text("TRACKER_SANDBOX_KEY")),
+		BankAddr: r.addr("TRACKER_BANK_ADDR"), BankURL: r.url("TRACKER_BANK_URL"), BankSecrets: r.secrets("TRACKER_BANK_SECRET"),
+		StripeKey: Secret(r.text("TRACKER_STRIPE_KEY")), StripeWebhookSecrets: r.secrets("TRACKER_STRIPE_WEBHOOK_SECRET"),
+		PaymentExpiry: r.duration("TRACKER_PAYMENT_EXPIRY"), ReconcileAfter: r.duration("TRACKER_RECONCILE_AFTER"),
+		LateSuccess: r.oneOf("TRACKER_LATE_SUCCESS", "refund", "hold", "accept"), TrustedProxies: r.networks("TRACKER_TRUSTED_PROXIES"),
+		CORSOrigins: r.origins("TRACKER_CORS_ORIGINS"), TLSCert: r.text("TRACKER_TLS_CERT"), TLSKey: r.text("TRACKER_TLS_KEY"),
+		Drain: r.window("TRACKER_DRAIN"), WebhookAllowPrivate: r.flag("TRACKER_WEBHOOK_ALLOW_PRIVATE"),
+		Limits: Limits{
+			Reads: r.rate("TRACKER_LIMIT_READS"), Writes: r.rate("TRACKER_LIMIT_WRITES"), Connects: r.rate("TRACKER_LIMIT_CONNECTS"),
+			Watchers: r.count("TRACKER_MAX_WATCHERS"), WatchersPerAddress: r.count("TRACKER_MAX_WATCHERS_PER_ADDRESS"),
+			WatchersPerOrder: r.count("TRACKER_MAX_WATCHERS_PER_ORDER"),
+		},
+		LogLevel: r.level("TRACKER_LOG_LEVEL"),
+	}
+	r.checkTogether(c)
+	return c, errors.Join(r.problems...)
+}
+
+// checkTogether finds what is wrong only in combination.
+func (r *reader) checkTogether(c Config) {
+	if !c.Sandbox && len(c.TokenSecrets) == 0 {
+		r.wrong("TRACKER_TOKEN_SECRET", "must be set outside the sandbox; make one with: openssl rand -hex 32")
+	}
+	for _, s := range c.TokenSecrets {
+		if len(s) < MinTokenSecret {
+			r.wrong("TRACKER_TOKEN_SECRET", "must have %d characters or more", MinTokenSecret)
+		}
+	}
+	if !c.Sandbox && c.BankURL != "" && len(c.BankSecrets) == 0 {
+		r.wrong("TRACKER_BANK_SECRET", "must be set when TRACKER_BANK_URL is")
+	}
+	for _, s := range c.BankSecrets {
+		if !strings.HasPrefix(s.Reveal(), "whsec_") {
+			r.wrong("TRACKER_BANK_SECRET", "must start with whsec_")
+		}
+	}
+	if c.SandboxKey != "" && !strings.HasPrefix(c.SandboxKey.Reveal(), "sk_test_") {
+		r.wrong("TRACKER_SANDBOX_KEY", "must start with sk_test_")
+	}
+	if c.StripeKey != "" && len(c.StripeWebhookSecrets) == 0 {
+		r.wrong("TRACKER_STRIPE_WEBHOOK_SECRET", "must be set when TRACKER_STRIPE_KEY is")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		r.wrong("TRACKER_TLS_CERT", "and TRACKER_TLS_KEY go together")
+	}
+	if !slices.Contains([]int{1, 3, 5}, c.NATSReplicas) {
+		r.wrong("TRACKER_NATS_REPLICAS", "must be 1, 3 or 5")
+	}
+	if c.NATSReplicas > 1 && c.NATSURL == "" {
+		r.wrong("TRACKER_NATS_REPLICAS", "needs TRACKER_NATS_URL: the embedded server keeps one copy")
+	}
+}
+
+type reader struct {
+	getenv   func(string) string
+	defaults map[string]string
+	problems []error
+}
+
+// wrong records a problem. It never quotes the value: it may be a secret.
+func (r *reader) wrong(name, format string, args ...any) {
+	r.problems = append(r.problems, fmt.Errorf("%s "+format, append([]any{name}, args...)...))
+}
+
+func (r *reader) text(name string) string {
+	if v := strings.TrimSpace(r.getenv(name)); v != "" {
+		return v
+	}
+	return r.defaults[name]
+}
+
+func (r *reader) list(name string) []string {
+	var list []string
+	for part := range strings.SplitSeq(r.text(name), ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			list = append(list, part)
+		}
+	}
+	return list
+}
+
+func (r *reader) secrets(name string) []Secret {
+	var list []Secret
+	for _, s := range r.list(name) {
+		list = append(list, Secret(s))
+	}
+	return list
+}
+
+func (r *reader) flag(name string) bool {
+	v, err := strconv.ParseBool(r.text(name))
+	if err != nil {
+		r.wrong(name, "must be true or false")
+	}
+	return v
+}
+
+func (r *reader) addr(name string) string {
+	v := r.text(name)
+	_, port, err := net.SplitHostPort(v)
+	if err != nil {
+		r.wrong(name, "must be host:port, such as 127.0.0.1:8080")
+		return v
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		r.wrong(name, "must end with a port between 0 and 65535")
+	}
+	return v
+}
+
+func (r *reader) url(name string) string {
+	v := strings.TrimRight(r.text(name), "/")
+	if v == "" {
+		return ""
+	}
+	u, err := url.Parse(v)
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.User != nil {
+		r.wrong(name, "must be an http or https address without query or user")
+	}
+	return v
+}
+
+func (r *reader) secretURL(name string, schemes ...string) Secret {
+	v := r.text(name)
+	if v == "" {
+		return ""
+	}
+	for part := range strings.SplitSeq(v, ",") {
+		u, err := url.Parse(strings.TrimSpace(part))
+		if err != nil || !slices.Contains(schemes, u.Scheme) || u.Host == "" {
+			r.wrong(name, "must be an address that starts with %s://", strings.Join(schemes, ":// or "))
+			break
+		}
+	}
+	return Secret(v)
+}
+
+func (r *reader) origins(name string) []string {
+	list := r.list(name)
+	for _, o := range list {
+		u, err := url.Parse(o)
+		if err != nil || u.Scheme == "" || u.Host == "" || strings.TrimPrefix(o, u.Scheme+"://") != u.Host {
+			r.wrong(name, "must list origins such as https://shop.example")
+		}
+	}
+	return list
+}
+
+func (r *reader) networks(name string) []netip.Prefix {
+	var list []netip.Prefix
+	for _, part := range r.list(name) {
+		if a, err := netip.ParseAddr(part); err == nil {
+			list = append(list, netip.PrefixFrom(a, a.BitLen()))
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			r.wrong(name, "must list networks such as 10.0.0.0/8")
+			continue
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+func (r *reader) roles(name string) []Role {
+	known := []Role{RoleOrders, RolePayments, RoleNotify, RoleWeb}
+	var list []Role
+	for _, part := range r.list(name) {
+		switch role := Role(part); {
+		case !slices.Contains(known, role):
+			r.wrong(name, "knows orders, payments, notify and web, not %q", part)
+		case !slices.Contains(list, role):
+			list = append(list, role)
+		}
+	}
+	if len(list) == 0 && len(r.problems) == 0 {
+		r.wrong(name, "must name at least one role")
+	}
+	return list
+}
+
+func (r *reader) oneOf(name string, allowed ...string) string {
+	v := r.text(name)
+	if !slices.Contains(allowed, v) {
+		r.wrong(name, "must be one of %s", strings.Join(allowed, ", "))
+	}
+	return v
+}
+
+// duration is more than nothing; window may be nothing.
+func (r *reader) duration(name string) time.Duration {
+	d := r.window(name)
+	if d == 0 {
+		r.wrong(name, "must be more than 0, such as 90s or 250ms")
+	}
+	return d
+}
+
+func (r *reader) window(name string) time.Duration {
+	d, err := time.ParseDuration(r.text(name))
+	if err != nil || d < 0 {
+		r.wrong(name, "must be a duration, such as 90s or 250ms")
+		return time.Millisecond
+	}
+	return d
+}
+
+func (r *reader) rate(name string) float64 {
+	v, err := strconv.ParseFloat(r.text(name), 64)
+	if err != nil || !(v >= 0 && v <= 1e9) {
+		r.wrong(name, "must be a number per second, 0 or more")
+	}
+	return v
+}
+
+func (r *reader) count(name string) int {
+	v, err := strconv.Atoi(r.text(name))
+	if err != nil || v < 0 {
+		r.wrong(name, "must be a whole number, 0 or more")
+	}
+	return v
+}
+
+func (r *reader) level(name string) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(r.text(name))); err != nil {
+		r.wrong(name, "must be debug, info, warn or error")
+	}
+	return l
+}

@@ -1,0 +1,98 @@
+package config_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tracker/config"
+)
+
+func env(pairs map[string]string) func(string) string {
+	return func(name string) string { return pairs[name] }
+}
+
+func TestLoad_empty_environment_of_the_sandbox_is_enough(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"TRACKER_SANDBOX": "true"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Addr != "127.0.0.1:8080" || c.BankAddr != "127.0.0.1:8090" || c.ReconcileAfter != 90*time.Second || !c.Has(config.RoleNotify) {
+		t.Errorf("defaults are off: %+v", c)
+	}
+}
+
+func TestLoad_reports_every_problem_at_once_and_by_name(t *testing.T) {
+	t.Parallel()
+	wrong := map[string]string{
+		"TRACKER_ADDR": "nowhere", "TRACKER_ADMIN_ADDR": "1.2.3.4:99999", "TRACKER_PUBLIC_URL": "ftp://x", "TRACKER_ROLES": "orders,cook",
+		"TRACKER_DATABASE_URL": "mysql://u:hunter2@h/d", "TRACKER_NATS_URL": "http://u:hunter2@h", "TRACKER_NATS_REPLICAS": "2",
+		"TRACKER_TOKEN_SECRET": "hunter2", "TRACKER_SANDBOX": "perhaps", "TRACKER_SANDBOX_KEY": "hunter2", "TRACKER_BANK_URL": "//bank",
+		"TRACKER_BANK_SECRET": "hunter2", "TRACKER_STRIPE_KEY": "hunter2", "TRACKER_PAYMENT_EXPIRY": "0s", "TRACKER_RECONCILE_AFTER": "soon",
+		"TRACKER_LATE_SUCCESS": "keep", "TRACKER_TRUSTED_PROXIES": "everyone", "TRACKER_CORS_ORIGINS": "https://a.example/path", "TRACKER_TLS_CERT": "c.pem",
+		"TRACKER_DRAIN": "-1s", "TRACKER_WEBHOOK_ALLOW_PRIVATE": "2", "TRACKER_LIMIT_READS": "-1", "TRACKER_LIMIT_WRITES": "NaN", "TRACKER_LIMIT_CONNECTS": "x",
+		"TRACKER_MAX_WATCHERS": "-1", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "1.5", "TRACKER_MAX_WATCHERS_PER_ORDER": "many",
+		"TRACKER_BANK_ADDR": "8090", "TRACKER_LOG_LEVEL": "loud",
+	}
+	_, err := config.Load(env(wrong))
+	if err == nil {
+		t.Fatal("nothing was found wrong")
+	}
+	named := map[string]bool{}
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		name, _, _ := strings.Cut(line, " ")
+		named[name] = true
+	}
+	for name := range wrong {
+		if name != "TRACKER_STRIPE_KEY" && !named[name] {
+			t.Errorf("%s is wrong and not named in:\n%v", name, err)
+		}
+	}
+	if !named["TRACKER_STRIPE_WEBHOOK_SECRET"] {
+		t.Error("a Stripe key without a webhook secret is not reported")
+	}
+	if strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("the error shows a secret: %v", err)
+	}
+}
+
+func TestLoad_outside_the_sandbox_wants_a_token_secret(t *testing.T) {
+	t.Parallel()
+	_, err := config.Load(env(nil))
+	if err == nil || !strings.HasPrefix(err.Error(), "TRACKER_TOKEN_SECRET ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoad_durations_work_down_to_milliseconds(t *testing.T) {
+	t.Parallel()
+	c, err := config.Load(env(map[string]string{"TRACKER_SANDBOX": "1", "TRACKER_PAYMENT_EXPIRY": "300ms", "TRACKER_RECONCILE_AFTER": "1ms", "TRACKER_DRAIN": "0s"}))
+	if err != nil || c.PaymentExpiry != 300*time.Millisecond || c.ReconcileAfter != time.Millisecond || c.Drain != 0 {
+		t.Errorf("got %v, %+v", err, c)
+	}
+}
+
+func TestSecret_prints_nowhere(t *testing.T) {
+	t.Parallel()
+	c := config.Config{StripeKey: "hunter2", TokenSecrets: []config.Secret{"hunter2"}}
+	text, _ := json.Marshal(c)
+	for _, shown := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v", c, c), string(text)} {
+		if strings.Contains(shown, "hunter2") {
+			t.Errorf("secret in %s", shown)
+		}
+	}
+}
+
+func TestVariables_names_are_unique_and_explained(t *testing.T) {
+	t.Parallel()
+	seen := map[string]bool{}
+	for _, v := range config.Variables() {
+		if seen[v.Name] || v.Help == "" || !strings.HasPrefix(v.Name, "TRACKER_") {
+			t.Errorf("%+v", v)
+		}
+		seen[v.Name] = true
+	}
+}

@@ -1,0 +1,50 @@
+package config
+
+// Variable describes one setting. The flag of the same name is the part behind
+// TRACKER_ in lower case with dashes.
+type Variable struct {
+	Name    string
+	Default string
+	Help    string
+	Secret  bool
+}
+
+// Variables lists every setting in the order in which help shows them.
+func Variables() []Variable {
+	return []Variable{
+		{Name: "TRACKER_ADDR", Default: "127.0.0.1:8080", Help: "Address of the public listener."},
+		{Name: "TRACKER_ADMIN_ADDR", Default: "127.0.0.1:8081", Help: "Address of the admin listener: /metrics, /livez, /readyz, pprof."},
+		{Name: "TRACKER_PUBLIC_URL", Help: "Where shoppers reach the public listener, such as https://track.example. Empty: the listener's own address."},
+		{Name: "TRACKER_ROLES", Default: "orders,payments,notify,web", Help: "Which parts this process runs, separated by commas."},
+		{Name: "TRACKER_DATA_DIR", Default: "./data", Help: "Where the embedded database and stream, and generated secrets, are kept."},
+		{Name: "TRACKER_DATABASE_URL", Help: "postgres://… for PostgreSQL. Empty: SQLite in the data directory.", Secret: true},
+		{Name: "TRACKER_NATS_URL", Help: "nats://… of a JetStream server or cluster. Empty: embedded.", Secret: true},
+		{Name: "TRACKER_NATS_CREDENTIALS", Help: "File with NATS user credentials."},
+		{Name: "TRACKER_NATS_CA", Help: "File with the certificate authority of the NATS servers."},
+		{Name: "TRACKER_NATS_REPLICAS", Default: "1", Help: "Copies of the stream in a cluster: 1, 3 or 5."},
+		{Name: "TRACKER_TOKEN_SECRET", Help: "Signs tracking tokens and keys the hashes of API keys: 32 characters or more. Several, separated by commas: the first signs, all verify.", Secret: true},
+		{Name: "TRACKER_SANDBOX", Default: "false", Help: "Run the demo shop, the sandbox bank and the lab, and generate missing secrets."},
+		{Name: "TRACKER_SANDBOX_KEY", Help: "The demo merchant's key (sk_test_…). Empty: generated, kept in the data directory and printed.", Secret: true},
+		{Name: "TRACKER_BANK_ADDR", Default: "127.0.0.1:8090", Help: "Address of the sandbox bank's listener."},
+		{Name: "TRACKER_BANK_URL", Help: "Where the sandbox bank is. Empty in the sandbox: this process runs one at TRACKER_BANK_ADDR."},
+		{Name: "TRACKER_BANK_SECRET", Help: "Shared with the sandbox bank, whsec_… Several, separated by commas: all verify.", Secret: true},
+		{Name: "TRACKER_STRIPE_KEY", Help: "Secret key of a Stripe account. Empty: no Stripe.", Secret: true},
+		{Name: "TRACKER_STRIPE_WEBHOOK_SECRET", Help: "Signing secret of the Stripe webhook endpoint; several, separated by commas.", Secret: true},
+		{Name: "TRACKER_PAYMENT_EXPIRY", Default: "30m", Help: "How long a shopper has to approve a payment."},
+		{Name: "TRACKER_RECONCILE_AFTER", Default: "90s", Help: "When a payment that the bank has not called about is checked first."},
+		{Name: "TRACKER_LATE_SUCCESS", Default: "refund", Help: "What happens to a payment that succeeds after its order was closed: refund, hold or accept."},
+		{Name: "TRACKER_TRUSTED_PROXIES", Help: "Networks, separated by commas, whose X-Forwarded-For is believed."},
+		{Name: "TRACKER_CORS_ORIGINS", Help: "Origins, separated by commas, whose pages may use the feeds and the client."},
+		{Name: "TRACKER_TLS_CERT", Help: "Certificate file of the public listener. Empty: plain HTTP."},
+		{Name: "TRACKER_TLS_KEY", Help: "Key file of the public listener."},
+		{Name: "TRACKER_DRAIN", Default: "3s", Help: "How long open streams are spread over when the process ends."},
+		{Name: "TRACKER_WEBHOOK_ALLOW_PRIVATE", Default: "false", Help: "Let webhooks reach private and loopback addresses, and http."},
+		{Name: "TRACKER_LIMIT_READS", Default: "500", Help: "Reads per second and principal; 0 means no limit."},
+		{Name: "TRACKER_LIMIT_WRITES", Default: "200", Help: "Writes per second and principal; 0 means no limit."},
+		{Name: "TRACKER_LIMIT_CONNECTS", Default: "200", Help: "New watchers per second and principal; 0 means no limit."},
+		{Name: "TRACKER_MAX_WATCHERS", Default: "100000", Help: "Watchers in this process; 0 means no limit."},
+		{Name: "TRACKER_MAX_WATCHERS_PER_ADDRESS", Default: "10000", Help: "Watchers from one address; 0 means no limit."},
+		{Name: "TRACKER_MAX_WATCHERS_PER_ORDER", Default: "1000", Help: "Watchers of one order or payment; 0 means no limit."},
+		{Name: "TRACKER_LOG_LEVEL", Default: "info", Help: "debug, info, warn or error."},
+	}
+}
