@@ -10,13 +10,13 @@ import (
 
 // Transition is one entry of a timeline: what changed, when, and on whose word.
 type Transition struct {
-	Seq      int64     `json:"seq"`                // 1, 2, 3 …, no holes
-	Type     string    `json:"type"`               // the event type, such as "order.confirmed"
-	From     string    `json:"from"`               // "" for the first
-	To       string    `json:"to"`                 //
-	At       time.Time `json:"at"`                 // our time, UTC, milliseconds
-	Cause    string    `json:"cause"`              // callback, poll, merchant, shopper, timer, operator, payment, order
-	Evidence string    `json:"evidence,omitempty"` // the id of what proves it: a provider's event, our event, a request
+	Seq      int64     `json:"seq"`      // 1, 2, 3 …, no holes
+	Type     string    `json:"type"`     // the event type, such as "order.confirmed"
+	From     string    `json:"from"`     // "" for the first
+	To       string    `json:"to"`       //
+	At       time.Time `json:"at"`       // our time, UTC, milliseconds
+	Cause    string    `json:"cause"`    // callback, poll, merchant, shopper, timer, operator, payment, order
+	Evidence string    `json:"evidence"` // the id of what proves it: a provider's event, our event, a request; or ""
 	// TheirTime is when the provider or carrier says that it happened.
 	TheirTime *time.Time `json:"their_time,omitempty"`
 	// Subject is the part of the resource that changed, where it is not the
