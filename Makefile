@@ -1,0 +1,31 @@
+# make run    build and start everything in the sandbox: needs only Go and make
+# make test   install what the tests need, then run every test
+# make lint   go vet and gofmt
+# make fuzz   longer runs of the property and fuzz tests, some minutes
+
+export CGO_ENABLED ?= 0
+GO ?= go
+
+.PHONY: build run test lint fuzz clean
+
+build:
+	$(GO) build -trimpath -o bin/tracker ./cmd/tracker
+
+run: build
+	@TRACKER_SANDBOX=$${TRACKER_SANDBOX:-true} exec ./bin/tracker serve
+
+# The race detector needs cgo. One PostgreSQL serves all packages; .ci/postgres
+# starts it, hands its address to the command and ends it afterwards.
+test: lint
+	.ci/install
+	CGO_ENABLED=1 .ci/postgres $(GO) test -race -shuffle=on -timeout=20m ./...
+
+lint:
+	@test -z "$$(gofmt -l cmd orders payments notify web config)" || { gofmt -l cmd orders payments notify web config; echo "gofmt would change these files"; exit 1; }
+	$(GO) vet ./...
+
+fuzz:
+	CGO_ENABLED=1 .ci/fuzz
+
+clean:
+	rm -rf bin .cache .artifacts
