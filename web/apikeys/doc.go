@@ -1,0 +1,26 @@
+// Package apikeys knows the merchants and their API keys: who a key belongs to,
+// what it may do, and how a key is made, found, used and revoked.
+//
+// It promises that a key is shown once and kept only as a keyed hash, that test
+// and live keys never reach the same data (each mode of a merchant has its own
+// mer_ id, and data is only ever looked up by that id), and that a revoked key
+// stops working in every process within [Options.Fresh] plus the interval of
+// [Service.RunRevocations]. It does not limit rates and knows nothing of HTTP.
+//
+// Verify fails with [ErrUnknownKey] for every key that is not good, whatever is
+// wrong with it. A store that is away is another error, except for keys that
+// were good within the last [Options.Stale]: those go on working, so that
+// watching does not end with the database.
+//
+// # Decisions
+//
+//   - A key carries a public id, 256 random bits and a checksum. The id finds
+//     the row, the checksum refuses typing errors and random guesses without
+//     asking the store, and the prefix lets secret scanners find a leak.
+//   - The hash is HMAC-SHA-256 with a pepper derived from the token secret: the
+//     key has full entropy, so a slow hash would only slow us down. Several
+//     secrets: the first one hashes new keys, all verify.
+//   - The last use is noted at most once a minute and written behind the
+//     request's back, by [Service.RunUse]: no request waits for it.
+//   - otter bounds the cache: it stays small under a million different keys.
+package apikeys

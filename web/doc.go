@@ -1,0 +1,33 @@
+// Package web is the HTTP edge: routes, who may call them, what they cost, and
+// how an error looks from outside. It is the only importer of echo.
+//
+// It promises: every answer that is not a success is an RFC 9457 problem with a
+// stable code and a request id (or, for a browser that asked for a page, an
+// error page that says the same); an error that nobody foresaw is a 500 whose
+// inner text stays in the log; nothing secret is logged (no query strings, no
+// Authorization, no cookies, no bodies); a body is bounded before it is parsed;
+// a POST with an Idempotency-Key has one effect, however often it arrives.
+// It does not decide anything about orders or payments: handlers decode, call
+// one service, encode.
+//
+// It fails closed: what cannot be authenticated is 401, what belongs to
+// somebody else is 404, and a store that is away is 503 with Retry-After.
+//
+// # Decisions
+//
+//   - One table of routes ([Server] builds it in routes.go) names role, scope,
+//     budget, body limit and idempotency mode of every operation, so that none
+//     of them can be forgotten, and the tests compare it with openapi.json.
+//   - One ordered table turns errors into problems (problem.go) and one lists
+//     the codes with meaning and fix (codes.go), which /docs shows.
+//   - Bodies are read completely, under a deadline, before a handler runs. The
+//     server then needs neither ReadTimeout nor WriteTimeout, both of which
+//     would cut streams; an ordinary answer has a write deadline of its own.
+//   - go-json-experiment decodes: it refuses duplicate and unknown members and
+//     invalid UTF-8, and says where by JSON pointer.
+//   - Forgery by another site is refused with the standard library's
+//     CrossOriginProtection wherever cookies could authenticate a change; a
+//     token in a form would do no better in today's browsers.
+//   - x/time/rate in otter's bounded cache limits callers: a million addresses
+//     cost the memory of the newest hundred thousand.
+package web

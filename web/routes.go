@@ -1,0 +1,125 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tracker/web/apikeys"
+)
+
+// access says who may call a route.
+type access int
+
+const (
+	anyone   access = iota // no credential is looked at
+	merchant               // a key with the route's scope
+	shopper                // a tracking token, or a key with the route's scope
+)
+
+// repeat says how an Idempotency-Key is honoured.
+type repeat int
+
+const (
+	never  repeat = iota
+	inOne         // effect and answer in one transaction
+	leased        // claimed, run (safe to repeat by key), answered: for calls to a bank
+)
+
+// route is one operation of the API with everything that is decided about it.
+type route struct {
+	method, path string
+	access       access
+	scope        apikeys.Scope
+	budget       budget
+	body         int64 // most bytes; 0: smallBody
+	repeat       repeat
+	stream       bool // a feed: no deadline, not in latency figures
+	handle       echo.HandlerFunc
+}
+
+const streamKey = "tracker.stream"
+
+// requestTimeout bounds an ordinary request, and answerTimeout the time that a
+// client may take to receive it.
+const (
+	requestTimeout = 20 * time.Second
+	answerTimeout  = 30 * time.Second
+)
+
+// mount builds the route table of this process's roles and hands it to echo.
+func (s *Server) mount() {
+	for _, r := range s.routes() {
+		s.echo.Add(r.method, r.path, s.serve(r))
+	}
+}
+
+// routes lists the operations of the roles that this process has.
+func (s *Server) routes() []route {
+	var list []route
+	return list
+}
+
+// serve wraps a route's handler in what the table says: who, how often, how
+// large, how long. Cheap refusals come first.
+func (s *Server) serve(r route) echo.HandlerFunc {
+	return func(c echo.Context) error {
+		if err := s.admit(c, r); err != nil {
+			return err
+		}
+		if r.stream {
+			c.Set(streamKey, true)
+			// An earlier request of this connection may have left its deadline.
+			_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
+			return r.handle(c)
+		}
+		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
+		defer cancel()
+		c.SetRequest(c.Request().WithContext(ctx))
+		limit := r.body
+		if limit == 0 {
+			limit = smallBody
+		}
+		body, err := readBody(c, limit)
+		if err != nil {
+			return err
+		}
+		c.Set(bodyKey, body)
+		// A recorder in a test has no connection; then there is nothing to bound.
+		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(answerTimeout))
+		return r.handle(c)
+	}
+}
+
+// admit authenticates, authorises and charges. A bad credential is charged to
+// the address, so that guessing is as slow as asking without one.
+func (s *Server) admit(c echo.Context, r route) error {
+	if r.access == anyone {
+		return s.charge(c, r.budget, principal{})
+	}
+	p, err := s.principal(c)
+	if err != nil {
+		if limited := s.charge(c, r.budget, principal{}); limited != nil {
+			return limited
+		}
+		return err
+	}
+	if err := s.charge(c, r.budget, p); err != nil {
+		return err
+	}
+	return authorise(p, r)
+}
+
+func authorise(p principal, r route) error {
+	switch {
+	case p.isNobody():
+		return unauthorized()
+	case !p.isMerchant() && r.access == merchant:
+		return newProblem("forbidden", "This needs a merchant's key, not a tracking token.")
+	case p.isMerchant() && !p.key.Can(r.scope):
+		return newProblem("forbidden", "This key lacks the scope "+string(r.scope)+".")
+	}
+	return nil
+}
