@@ -21,7 +21,7 @@
  * @property {() => void} [onReset] the feed began anew: forget what was shown
  * @property {number|string} [after] the first cursor
  * @property {"auto"|Transport} [transport]
- * @property {boolean} [share] one connection for all tabs; default true
+ * @property {boolean} [share] one line for all tabs; default true
  * @property {boolean} [opaque] the cursor is the SSE id, not seq (firehose)
  * @property {number} [heartbeat] ms; silence of 2.5 of them is a broken line
  * @property {number} [firstByte] ms a stream has for its first byte
@@ -29,7 +29,7 @@
  * @property {number} [every] ms between short polls without a hint
  * @property {number} [backoff] ms, base of the back-off
  * @property {number} [climb] ms until a better transport is tried again
- * @property {any} [env] fetch, WebSocket, navigator, document …
+ * @property {any} [env] where fetch and its kin come from
  */
 
 const LADDER = /** @type {Transport[]} */ (["sse", "websocket", "long-poll", "short-poll"]);
@@ -57,10 +57,10 @@ function later(value) {
 
 /**
  * Splits an event stream; what a cut connection leaves behind is dropped.
- * @param {(f: {event: string, data: string, id?: string, retry?: number}) => void} emit
+ * @param {(f: {event: string, data: string, id: string, retry?: number}) => void} emit
  */
 export function parser(emit) {
-  let rest = "", event = "", id, /** @type {string[]} */ data = [];
+  let rest = "", event = "", id = "", /** @type {string[]} */ data = [];
   return (/** @type {string} */ chunk) => {
     // A CR at the end may be half of a CRLF.
     const lines = (rest + chunk).split(/\r\n|\n|\r(?!$)/);
@@ -74,7 +74,7 @@ export function parser(emit) {
       } else if (name === "data") data.push(value);
       else if (name === "event") event = value;
       else if (name === "id") id = value;
-      else if (name === "retry" && +value >= 0) emit({ event, data: "", retry: +value });
+      else if (name === "retry" && +value >= 0) emit({ event, data: "", id, retry: +value });
     }
   };
 }
@@ -269,7 +269,7 @@ export function watch(url, options = {}) {
     }
   }
 
-  /** Holds the one connection, for this tab or for all that share it. */
+  /** Holds the one connection. */
   async function lead() {
     const term = (leading = ++terms), on = () => !over && leading === term;
     let strikes = 0, climbAt = 0, climbs = 0, failed = 0;
@@ -317,12 +317,11 @@ export function watch(url, options = {}) {
   const drop = () => { leading = 0; attempt.abort(); wake(); };
   const nudge = () => { if (state.state !== "busy") { urged = true; attempt.abort(); wake(); } };
 
-  /** Asks once, beside the connection. */
   const catchUp = () => (catching ??= poll(0).catch((error) => {
     if (error instanceof End && error.state !== "busy") stop(error.state);
   }).finally(() => { catching = undefined; }));
 
-  /** @param {any} m what another tab says */
+  /** @param {any} m from another tab */
   function listen(m) {
     if (m.hello || leading || over) return void tell();
     clearTimeout(deputy);
@@ -335,7 +334,7 @@ export function watch(url, options = {}) {
     if (state.state === "closed") catchUp().then(() => over || stop("closed"));
   }
 
-  const name = "tracker:" + address.href + print(typeof o.token === "string" ? o.token : "");
+  const name = `tracker:${address.href} ${typeof o.token === "string" ? o.token : ""}`; // other token, other line
   let seat = new AbortController(); // our place in the queue for the lock
 
   /** Leads, or waits behind the tab that leads. One that says nothing is frozen: its lock is stolen. */
@@ -389,12 +388,9 @@ export function watch(url, options = {}) {
   join();
   return {
     close,
-    /** Asks for news now; resolves when that was answered, or could not be. */
+    /** Asks now; resolves when that was answered, or failed. */
     refresh: () => (over ? Promise.resolve() : catchUp()),
     get cursor() { return cursor; },
     get state() { return state; },
   };
 }
-
-/** So that tabs with different tokens do not share. @param {string} text */
-const print = (text) => [...text].reduce((h, c) => (Math.imul(h, 31) + c.charCodeAt(0)) | 0, 7);
