@@ -1,0 +1,157 @@
+package dbconn
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+	"gorm.io/driver/postgres"
+	"gorm.io/gorm"
+)
+
+const (
+	maxAttempts  = 8
+	firstBackoff = 5 * time.Millisecond
+	maxBackoff   = 500 * time.Millisecond
+)
+
+// pg is the engine of PostgreSQL.
+type pg struct {
+	options Options
+	log     *slog.Logger
+	pool    *sql.DB
+	news    *news
+}
+
+func openPostgres(ctx context.Context, o Options) (*DB, error) {
+	config, err := pgx.ParseConfig(o.URL)
+	if err != nil {
+		return nil, errors.New("dbconn: the URL of the database is not valid") // pgx's text may show the password
+	}
+	p := &pg{options: o, log: o.Logger}
+	p.pool = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(p.prepare))
+	p.pool.SetMaxOpenConns(o.MaxConns)
+	p.pool.SetMaxIdleConns(o.MaxConns)
+	p.pool.SetConnMaxLifetime(30 * time.Minute)
+	p.pool.SetConnMaxIdleTime(5 * time.Minute)
+	if err := p.pool.PingContext(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("dbconn: connect to %s: %w", config.Host, err), p.pool.Close())
+	}
+	d := &DB{options: o, dialect: Postgres, engine: p, wake: newWake()}
+	d.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(o))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("dbconn: open: %w", err), p.pool.Close())
+	}
+	p.news = startNews(p.pool, o, d.wake.signal)
+	return d, nil
+}
+
+// prepare sets the time-outs of a connection. A SET and not a start-up parameter,
+// because PgBouncer refuses those that it does not know.
+func (p *pg) prepare(ctx context.Context, conn *pgx.Conn) error {
+	set := fmt.Sprintf("SET statement_timeout = %d; SET lock_timeout = %d; SET idle_in_transaction_session_timeout = %d",
+		p.options.StatementTimeout.Milliseconds(), p.options.LockTimeout.Milliseconds(), p.options.IdleInTx.Milliseconds())
+	_, err := conn.PgConn().Exec(ctx, set).ReadAll()
+	return err
+}
+
+// write runs fn in a transaction and again when PostgreSQL asks for that, or when
+// the connection broke before the commit was sent.
+func (p *pg) write(ctx context.Context, fn func(txPool) error) error {
+	pause := firstBackoff
+	for attempt := 1; ; attempt++ {
+		again, err := p.attempt(ctx, fn)
+		if err == nil || !again || attempt == maxAttempts || ctx.Err() != nil {
+			return err
+		}
+		timer := time.NewTimer(pause/2 + rand.N(pause))
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return err
+		}
+		pause = min(2*pause, maxBackoff)
+	}
+}
+
+// attempt reports besides the error whether the transaction is known to have had
+// no effect and may succeed when it is run again.
+func (p *pg) attempt(ctx context.Context, fn func(txPool) error) (again bool, err error) {
+	tx, err := p.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return lost(err), fmt.Errorf("dbconn: begin: %w", err)
+	}
+	ended := false
+	defer func() {
+		if !ended { // fn failed or panicked
+			_ = tx.Rollback() // a broken connection rolls back by itself
+		}
+	}()
+	pool := &pgTx{Tx: tx}
+	if err := fn(pool); err != nil {
+		return conflicted(err) || lost(err), err
+	}
+	ended = true
+	if err := tx.Commit(); err != nil {
+		return conflicted(err), fmt.Errorf("dbconn: commit: %w", err)
+	}
+	if pool.announced {
+		p.news.committed()
+	}
+	return false, nil
+}
+
+// conflicted reports a serialization failure or a deadlock.
+func conflicted(err error) bool {
+	var e *pgconn.PgError
+	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
+}
+
+// lost reports that the server went away or is going.
+func lost(err error) bool {
+	var e *pgconn.PgError
+	if errors.As(err, &e) {
+		return strings.HasPrefix(e.Code, "57P0") || strings.HasPrefix(e.Code, "08")
+	}
+	var connect *pgconn.ConnectError
+	return errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err)
+}
+
+func (p *pg) ping(ctx context.Context) error {
+	if err := p.pool.PingContext(ctx); err != nil {
+		return fmt.Errorf("dbconn: ping: %w", err)
+	}
+	return nil
+}
+
+func (p *pg) close() error {
+	p.news.close()
+	return p.pool.Close()
+}
+
+// migrate goes to the direct address, because its lock belongs to a session.
+func (p *pg) migrate(ctx context.Context, sets []MigrationSet) error {
+	config, err := pgx.ParseConfig(p.options.ListenURL)
+	if err != nil {
+		return errors.New("dbconn: the direct URL of the database is not valid")
+	}
+	pool := stdlib.OpenDB(*config)
+	defer func() { _ = pool.Close() }() // nothing is pending on it
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 10))
+	if err != nil {
+		return fmt.Errorf("dbconn: migrate: %w", err)
+	}
+	return migrateSets(ctx, goose.DialectPostgres, pool, sets, goose.WithSessionLocker(locker))
+}

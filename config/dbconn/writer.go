@@ -1,0 +1,242 @@
+package dbconn
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// writer is group commit for SQLite: one goroutine that owns the only writing
+// connection and lets many writes share one transaction and so one fsync. Each
+// write has its turn behind a savepoint, on its caller's goroutine, so that its
+// panic is its caller's and its error undoes only its own part.
+type writer struct {
+	conn      *sql.Conn
+	gather    time.Duration
+	max       int
+	announced func()
+
+	queue   chan *request
+	stop    chan struct{}
+	stopped chan struct{}
+	once    sync.Once
+
+	commits atomic.Int64 // how many transactions were committed
+	last    int          // how many writes the last group had: that many may be back soon
+}
+
+// request is one write on its way.
+type request struct {
+	fn       func(txPool) error
+	state    atomic.Int32
+	turn     chan *liteTx // the connection, to be used until result is sent
+	result   chan error   // what fn made of its turn
+	done     chan error   // what became of the commit
+	announce bool
+}
+
+// The states of a request: whoever moves it away from waiting decides.
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
+
+var errPanicked = errors.New("dbconn: the write panicked")
+
+func startWriter(conn *sql.Conn, o Options, announced func()) *writer {
+	w := &writer{
+		conn: conn, gather: o.Gather, max: o.Group, announced: announced,
+		queue: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// close ends the writer after the group it is at, and its connection with it.
+func (w *writer) close() {
+	w.once.Do(func() { close(w.stop) })
+	<-w.stopped
+}
+
+// write hands fn to the writer, runs it when its turn comes, and returns when it
+// is durable or undone. The end of ctx takes effect until fn has returned; after
+// that only the commit knows.
+func (w *writer) write(ctx context.Context, fn func(txPool) error) error {
+	r := &request{fn: fn, turn: make(chan *liteTx, 1), result: make(chan error, 1), done: make(chan error, 1)}
+	select {
+	case w.queue <- r:
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-w.stop:
+		return ErrClosed
+	}
+	select {
+	case tx := <-r.turn:
+		return r.take(ctx, tx)
+	case err := <-r.done:
+		return err
+	case <-ctx.Done():
+	}
+	if r.state.CompareAndSwap(waiting, abandoned) {
+		return ctx.Err()
+	}
+	select {
+	case tx := <-r.turn:
+		return r.take(ctx, tx)
+	case err := <-r.done:
+		return err
+	}
+}
+
+// take runs fn on the caller's goroutine. The writer is told in any case: also
+// when fn panics or ends the goroutine.
+func (r *request) take(ctx context.Context, tx *liteTx) error {
+	result := errPanicked
+	defer func() {
+		if result == errPanicked {
+			r.result <- result
+		}
+	}()
+	err := ctx.Err()
+	if err == nil {
+		err = r.fn(tx)
+	}
+	if err == nil {
+		err = ctx.Err()
+	}
+	result = err
+	r.announce = tx.announced
+	r.result <- result
+	if err != nil {
+		return err
+	}
+	return <-r.done
+}
+
+func (w *writer) run() {
+	defer close(w.stopped)
+	defer func() { _ = w.conn.Close() }() // the pool reports it
+	for {
+		select {
+		case r := <-w.queue:
+			w.group(r)
+		case <-w.stop:
+			return
+		}
+	}
+}
+
+// group is one transaction: first and whoever comes while it is open.
+func (w *writer) group(first *request) {
+	if err := w.exec("BEGIN IMMEDIATE"); err != nil {
+		first.refuse(fmt.Errorf("dbconn: begin: %w", err))
+		return
+	}
+	var done []*request
+	turns := 0
+	for r := first; r != nil; r = w.next(turns) {
+		turns++
+		ok, err := w.turn(r)
+		if err != nil {
+			w.fail(append(done, r), err)
+			return
+		}
+		if ok {
+			done = append(done, r)
+		}
+	}
+	w.last = turns
+	w.commit(done)
+}
+
+// next is the next write of a group that has had n turns, or nil when it is time
+// to commit: nobody waits, or those that the last group lets us expect did not
+// come in time. A lone writer therefore never waits for company.
+func (w *writer) next(n int) *request {
+	if n >= w.max {
+		return nil
+	}
+	select {
+	case r := <-w.queue:
+		return r
+	default:
+	}
+	if n >= w.last {
+		return nil
+	}
+	late := time.NewTimer(w.gather)
+	defer late.Stop()
+	select {
+	case r := <-w.queue:
+		return r
+	case <-late.C:
+	case <-w.stop:
+	}
+	return nil
+}
+
+// turn lets one request run behind its savepoint. An error means that the
+// transaction itself is lost, and with it everybody in it.
+func (w *writer) turn(r *request) (ok bool, err error) {
+	if !r.state.CompareAndSwap(waiting, taken) {
+		return false, nil
+	}
+	if err := w.exec("SAVEPOINT w"); err != nil {
+		return false, fmt.Errorf("dbconn: savepoint: %w", err)
+	}
+	r.turn <- &liteTx{conn: w.conn}
+	if result := <-r.result; result != nil {
+		if err := w.exec("ROLLBACK TO w"); err != nil {
+			return false, fmt.Errorf("dbconn: the transaction was lost to another write: %w", result)
+		}
+	} else {
+		ok = true
+	}
+	if err := w.exec("RELEASE w"); err != nil {
+		return ok, fmt.Errorf("dbconn: release: %w", err)
+	}
+	return ok, nil
+}
+
+func (w *writer) commit(group []*request) {
+	if len(group) == 0 {
+		_ = w.exec("ROLLBACK") // nothing was written; a failure shows at the next BEGIN
+		return
+	}
+	if err := w.exec("COMMIT"); err != nil {
+		w.fail(group, fmt.Errorf("dbconn: commit: %w", err))
+		return
+	}
+	w.commits.Add(1)
+	announce := false
+	for _, r := range group {
+		announce = announce || r.announce
+		r.done <- nil
+	}
+	if announce {
+		w.announced()
+	}
+}
+
+// fail undoes the transaction and tells everyone in it.
+func (w *writer) fail(group []*request, err error) {
+	_ = w.exec("ROLLBACK") // SQLite may have done so itself; a failure shows at the next BEGIN
+	for _, r := range group {
+		r.refuse(err)
+	}
+}
+
+func (r *request) refuse(err error) {
+	r.state.CompareAndSwap(waiting, taken)
+	r.done <- err
+}
+
+func (w *writer) exec(query string) error {
+	_, err := w.conn.ExecContext(context.Background(), query)
+	return err
+}
