@@ -42,6 +42,10 @@ type Publisher interface {
 	Publish(ctx context.Context, messages []Message) error
 }
 
+// MaxBody is the longest message that Append accepts, in bytes. A message that the
+// stream must refuse would hold up all others, so it is refused before it exists.
+const MaxBody = 512 << 10
+
 // announcer is implemented by the connections of dbconn: an announced
 // transaction wakes the relays once it is committed.
 type announcer interface{ Announce() }
@@ -71,6 +75,12 @@ func Append(tx *gorm.DB, events ...eventwire.Event) error {
 	for _, e := range events {
 		body, err := e.Encode()
 		if err != nil {
+			return fmt.Errorf("txoutbox: append %s: %w", e.ID, err)
+		}
+		if len(body) > MaxBody {
+			return fmt.Errorf("txoutbox: append %s: %d bytes are more than %d", e.ID, len(body), MaxBody)
+		}
+		if _, err := eventwire.ParseSubject(e.Key().Subject()); err != nil {
 			return fmt.Errorf("txoutbox: append %s: %w", e.ID, err)
 		}
 		const insert = `INSERT INTO outbox (event_id, subject, resource, seq, body, created_at) VALUES (?, ?, ?, ?, ?, ?)`
