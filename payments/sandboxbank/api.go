@@ -1,0 +1,359 @@
+package sandboxbank
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"tracker/payments/money"
+)
+
+const (
+	maxBody      = 64 << 10
+	maxText      = 500 // characters of a name or a reference
+	maxURL       = 2048
+	keyHeader    = "Idempotency-Key"
+	endlessWait  = time.Minute // the longest that a fault keeps a caller waiting
+	hugeBytes    = 8 << 20
+	unknownRetry = 1 // seconds of Retry-After where an outage names none
+)
+
+// operation is one call of the API: read in full first, so that faults can be
+// told by what it is about, and only then done.
+type operation struct {
+	name     string
+	subjects []string
+	do       func() (status int, answer any, err error)
+}
+
+func (b *Bank) routes() (http.Handler, error) {
+	pages, err := b.pages()
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", pages)
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.Handle("POST /sessions", b.faulty(b.createOperation))
+	mux.Handle("GET /sessions/{id}", b.faulty(b.statusOperation))
+	mux.Handle("POST /sessions/{id}/capture", b.faulty(b.captureOperation))
+	mux.Handle("POST /sessions/{id}/void", b.faulty(b.endOperation("void", (*session).void)))
+	mux.Handle("POST /sessions/{id}/cancel", b.faulty(b.endOperation("cancel", (*session).cancel)))
+	mux.Handle("POST /sessions/{id}/refunds", b.faulty(b.refundOperation))
+	mux.Handle("GET /sessions/{id}/refunds", b.faulty(b.refundsOperation))
+	// What steers the bank must work while the bank is made to fail.
+	mux.Handle("POST /sessions/{id}/decide", b.plain(b.decideOperation))
+	mux.Handle("POST /faults", b.plain(b.addFaultOperation))
+	mux.Handle("GET /faults", b.plain(func(*http.Request) (operation, error) { return b.faultsOperation(), nil }))
+	mux.Handle("DELETE /faults", b.plain(func(*http.Request) (operation, error) {
+		return operation{do: func() (int, any, error) {
+			b.faults.clear()
+			return http.StatusOK, b.faultList(), nil
+		}}, nil
+	}))
+	return mux, nil
+}
+
+func (b *Bank) createOperation(r *http.Request) (operation, error) {
+	var in SessionRequest
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	if err := in.check(); err != nil {
+		return operation{}, err
+	}
+	in.ExpiresAt = in.ExpiresAt.UTC()
+	return operation{"create", []string{in.Payment, in.OrderReference}, func() (int, any, error) {
+		s, created, err := b.open(in)
+		if err != nil {
+			return 0, nil, err
+		}
+		status := http.StatusOK
+		if created {
+			status = http.StatusCreated
+		}
+		return status, s.view(b.origin(r), b.clock()), nil
+	}}, nil
+}
+
+func (b *Bank) statusOperation(r *http.Request) (operation, error) {
+	return b.about("status", r, func(id string) (any, error) {
+		s, err := b.find(id)
+		if err != nil {
+			return nil, err
+		}
+		return s.view(b.origin(r), b.clock()), nil
+	})
+}
+
+func (b *Bank) captureOperation(r *http.Request) (operation, error) {
+	var in CaptureRequest
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return operation{}, err
+	}
+	return b.changing("capture", r, func(s *session, now time.Time) error { return s.capture(key, in.Amount, now) })
+}
+
+func (b *Bank) endOperation(name string, end func(*session, time.Time) error) func(*http.Request) (operation, error) {
+	return func(r *http.Request) (operation, error) {
+		if err := decode(r, &struct{}{}); err != nil {
+			return operation{}, err
+		}
+		return b.changing(name, r, end)
+	}
+}
+
+// changing is the operation that changes a session and answers it. The shop is
+// not called about what it asked for itself.
+func (b *Bank) changing(name string, r *http.Request, fn func(*session, time.Time) error) (operation, error) {
+	return b.about(name, r, func(id string) (any, error) {
+		s, err := b.change(id, func(s *session, now time.Time) ([]say, error) { return nil, fn(s, now) })
+		if err != nil {
+			return nil, err
+		}
+		return s.view(b.origin(r), b.clock()), nil
+	})
+}
+
+func (b *Bank) refundOperation(r *http.Request) (operation, error) {
+	var in RefundRequest
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	key, err := idempotencyKey(r)
+	if err != nil {
+		return operation{}, err
+	}
+	return b.about("refund", r, func(id string) (any, error) {
+		var made Refund
+		_, err := b.change(id, func(s *session, now time.Time) (_ []say, err error) {
+			r := Refund{ID: newID("rfd_"), Key: key, Reference: in.Reference, Amount: in.Amount, Status: RefundSucceeded}
+			b.bend(&r, s, now)
+			made, err = s.refund(r, now)
+			return nil, err
+		})
+		return made, err
+	})
+}
+
+// bend makes a refund slow or fail, by the bank's delays and its faults.
+func (b *Bank) bend(r *Refund, s *session, now time.Time) {
+	if wait := b.opts.Delays.Refund; wait > 0 {
+		r.Status, r.SettlesAt = RefundPending, now.Add(wait)
+	}
+	bent := b.faults.take(refundFaults(), now, "refund", s.ID, s.Payment, s.OrderReference)
+	if hold, ok := has(bent, FaultHoldRefunds); ok {
+		r.Status, r.SettlesAt = RefundPending, time.Time{}
+		if hold.delay > 0 {
+			r.SettlesAt = now.Add(hold.delay)
+		}
+	}
+	if _, ok := has(bent, FaultFailRefunds); ok {
+		r.Status, r.Code, r.SettlesAt = RefundFailed, "account_closed", time.Time{}
+	}
+}
+
+// refundList is the answer of GET /sessions/{id}/refunds.
+type refundList struct {
+	Data []Refund `json:"data"`
+}
+
+func (b *Bank) refundsOperation(r *http.Request) (operation, error) {
+	return b.about("refunds", r, func(id string) (any, error) {
+		s, err := b.find(id)
+		if err != nil {
+			return nil, err
+		}
+		return refundList{Data: s.refundsAt(b.clock())}, nil
+	})
+}
+
+func (b *Bank) decideOperation(r *http.Request) (operation, error) {
+	var in DecideRequest
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	if in.Amount < 0 || (in.Currency != "" && len(in.Currency) != 3) || utf8.RuneCountInString(in.Payee) > maxText {
+		return operation{}, invalid("amount, currency or payee does not fit")
+	}
+	return operation{do: func() (int, any, error) {
+		s, err := b.decide(r.PathValue("id"), in)
+		if err != nil {
+			return 0, nil, err
+		}
+		return http.StatusOK, s.view(b.origin(r), b.clock()), nil
+	}}, nil
+}
+
+// decide applies a decision of the page or of the API.
+func (b *Bank) decide(id string, in DecideRequest) (*session, error) {
+	if in.Decision == Unavailable {
+		s, err := b.find(id)
+		if err != nil {
+			return nil, err
+		}
+		outage := b.opts.Delays.Outage.String()
+		return s, b.faults.add(Fault{Kind: FaultUnavailable, For: outage}, b.clock())
+	}
+	return b.change(id, func(s *session, now time.Time) ([]say, error) {
+		return s.decide(in, b.opts.Delays, now)
+	})
+}
+
+// faultList is the answer of everything under /faults.
+type faultList struct {
+	Data []Fault `json:"data"`
+}
+
+func (b *Bank) faultList() faultList { return faultList{Data: b.faults.all(b.clock())} }
+
+func (b *Bank) faultsOperation() operation {
+	return operation{do: func() (int, any, error) { return http.StatusOK, b.faultList(), nil }}
+}
+
+func (b *Bank) addFaultOperation(r *http.Request) (operation, error) {
+	var in Fault
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	return operation{do: func() (int, any, error) {
+		if err := b.faults.add(in, b.clock()); err != nil {
+			return 0, nil, err
+		}
+		return http.StatusCreated, b.faultList(), nil
+	}}, nil
+}
+
+// about is an operation on the session that the path names.
+func (b *Bank) about(name string, r *http.Request, do func(id string) (any, error)) (operation, error) {
+	id := r.PathValue("id")
+	op := operation{name: name, subjects: []string{id}, do: func() (int, any, error) {
+		answer, err := do(id)
+		return http.StatusOK, answer, err
+	}}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s, ok := b.book.sessions[id]; ok {
+		op.subjects = append(op.subjects, s.Payment, s.OrderReference)
+	}
+	return op, nil
+}
+
+// origin is where customers reach the bank.
+func (b *Bank) origin(r *http.Request) string {
+	if b.opts.PublicURL != "" {
+		return b.opts.PublicURL
+	}
+	if r.TLS != nil {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+func (in SessionRequest) check() error {
+	_, err := money.ParseCurrency(in.Currency)
+	switch {
+	case in.Payment == "" || len(in.Payment) > 100 || strings.ContainsAny(in.Payment, " \t\r\n"):
+		return invalid("payment is missing, too long or has spaces")
+	case in.Amount < 1:
+		return invalid("amount is a positive number of minor units")
+	case err != nil:
+		return invalid("currency is an ISO 4217 code")
+	case in.Capture != "" && in.Capture != captureAutomatic && in.Capture != captureManual:
+		return invalid("capture is automatic or manual")
+	case utf8.RuneCountInString(in.Shop) > maxText || utf8.RuneCountInString(in.OrderReference) > maxText:
+		return invalid("shop or order_reference is too long")
+	case !webURL(in.ReturnURL) || !webURL(in.CallbackURL):
+		return invalid("return_url and callback_url are absolute http or https URLs")
+	}
+	return nil
+}
+
+// webURL reports whether a link may go there: empty, or http(s) and absolute.
+func webURL(s string) bool {
+	if s == "" {
+		return true
+	}
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxURL && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil
+}
+
+func idempotencyKey(r *http.Request) (string, error) {
+	key := r.Header.Get(keyHeader)
+	if key == "" || len(key) > 255 {
+		return "", invalid("the header " + keyHeader + " is missing or too long")
+	}
+	return key, nil
+}
+
+// decode reads one JSON object without unknown members. No body at all is an
+// empty object.
+func decode(r *http.Request, into any) error {
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.Body, maxBody))
+	if err != nil {
+		return &apiError{http.StatusRequestEntityTooLarge, "too_large", "the body is too large or broke off"}
+	}
+	if len(bytes.TrimSpace(body)) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(body))
+	d.DisallowUnknownFields()
+	if err := d.Decode(into); err != nil {
+		return &apiError{http.StatusBadRequest, "malformed_json", "the body is not the JSON that this call takes"}
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return &apiError{http.StatusBadRequest, "malformed_json", "more than one JSON value"}
+	}
+	return nil
+}
+
+func invalid(message string) error {
+	return &apiError{http.StatusUnprocessableEntity, "invalid_request", message}
+}
+
+func (b *Bank) allowed(r *http.Request) bool {
+	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && b.signer.accepts(token)
+}
+
+func (b *Bank) answer(w http.ResponseWriter, status int, answer any, err error) {
+	if err != nil {
+		status, answer = b.refusal(err)
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		status, body = http.StatusInternalServerError, []byte(`{"error":{"code":"internal"}}`)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// refusal is the answer to an error; what is not meant for callers is logged.
+func (b *Bank) refusal(err error) (int, errorBody) {
+	var body errorBody
+	var known *apiError
+	if !errors.As(err, &known) {
+		b.log.Error("request failed", "error", err)
+		known = &apiError{http.StatusInternalServerError, "internal", "the bank made a mistake"}
+	}
+	body.Error.Code, body.Error.Message = known.code, known.message
+	return known.status, body
+}
