@@ -1,0 +1,195 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tracker/notify/eventwire"
+)
+
+// Log is what the notifier needs of the stream of events.
+type Log interface {
+	// Last returns the newest message of a feed, or false where there is no
+	// such feed. It must never return one older than a message that was
+	// published through this process before the call. Safe for concurrent use.
+	Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bool, error)
+	// Replay calls fn for every message on subjects after the stream sequence
+	// given, in stream order, and then for every new one, until ctx ends or fn
+	// returns an error, which it returns.
+	Replay(ctx context.Context, subjects []string, after uint64, fn func(streamSeq uint64, e eventwire.Event) error) error
+	// Incarnation identifies this life of the stream. It changes when the
+	// stream was deleted and built again.
+	Incarnation() string
+}
+
+// Options set up a Notifier. Everything but Log has a working default, and a
+// limit of 0 is none.
+type Options struct {
+	Log    Log
+	Now    func() time.Time
+	Logger *slog.Logger
+
+	Heartbeat    time.Duration // between signs of life on a quiet stream (15 s)
+	Lifetime     time.Duration // least lifetime of a connection, at most a quarter more (8 min)
+	Retry        time.Duration // what clients are told to wait before they reconnect, jittered by half (2 s)
+	WriteTimeout time.Duration // for one write of a transport that may block (10 s)
+	PollHint     time.Duration // Retry-After on a short poll (5 s)
+	DrainWindow  time.Duration // over which Drain spreads its goodbyes (5 s)
+
+	MaxWatchers       int      // in total
+	MaxPerFeed        int      //
+	MaxPerAddress     int      //
+	ConnectsPerSecond float64  // new connections per principal
+	Origins           []string // further origins that may open a WebSocket: scheme://host[:port], or "*"
+
+	CacheBytes int  // newest messages kept in memory, estimated (16 MiB)
+	SendBuffer int  // SO_SNDBUF of a parked connection (32 KiB); the kernel doubles it
+	NoParking  bool // every SSE connection through r3labs
+}
+
+func (o Options) withDefaults() Options {
+	set(&o.Now, time.Now, o.Now == nil)
+	set(&o.Logger, slog.New(slog.DiscardHandler), o.Logger == nil)
+	set(&o.Heartbeat, 15*time.Second, o.Heartbeat <= 0)
+	set(&o.Lifetime, 8*time.Minute, o.Lifetime <= 0)
+	set(&o.Retry, 2*time.Second, o.Retry <= 0)
+	set(&o.WriteTimeout, 10*time.Second, o.WriteTimeout <= 0)
+	set(&o.PollHint, 5*time.Second, o.PollHint <= 0)
+	set(&o.DrainWindow, 5*time.Second, o.DrainWindow <= 0)
+	set(&o.CacheBytes, 16<<20, o.CacheBytes <= 0)
+	set(&o.SendBuffer, 32<<10, o.SendBuffer <= 0)
+	return o
+}
+
+func set[T any](field *T, value T, missing bool) {
+	if missing {
+		*field = value
+	}
+}
+
+// Notifier brings events to whoever watches. Safe for concurrent use.
+type Notifier struct {
+	opt   Options
+	log   Log
+	now   func() time.Time
+	hub   *hub
+	gate  *gate
+	wheel wheel
+	park  parking
+	r3    *r3Servers
+	count counters
+
+	running atomic.Bool
+}
+
+// New returns a Notifier that answers requests at once. Heartbeats, lifetimes
+// and parked connections need Run.
+func New(o Options) *Notifier {
+	o = o.withDefaults()
+	return &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o), r3: newR3Servers()}
+}
+
+func (n *Notifier) millis() int64 { return n.now().UnixMilli() }
+
+// Run keeps connections alive and ends them in time. When ctx ends, it lets
+// nobody in any more, cuts every connection that is left and returns nil. Call
+// Drain first to be kind. A Notifier runs once.
+func (n *Notifier) Run(ctx context.Context) error {
+	if !n.running.CompareAndSwap(false, true) {
+		return errors.New("notify: Run was called twice")
+	}
+	var both sync.WaitGroup
+	if !n.opt.NoParking {
+		if err := n.park.open(); err != nil {
+			n.opt.Logger.Warn("connections cannot be parked", "error", err)
+		}
+		both.Go(func() { n.park.watch(ctx, func(w *watcher) { n.end(w, gone) }) })
+	}
+	n.turn(ctx)
+	n.gate.close()
+	for n.gate.open() > 0 {
+		list := n.wheel.everyone()
+		for _, w := range list {
+			n.end(w, stopped)
+		}
+		if len(list) == 0 {
+			break // the rest is between the gate and its sink, and ends by itself
+		}
+	}
+	both.Wait()
+	return nil
+}
+
+// Publish tells the notifier of the next event of the stream. It returns when
+// every watcher of that feed was served without blocking on any of them. Calls
+// for one feed must not overlap. What it costs does not depend on how many
+// other feeds are watched.
+func (n *Notifier) Publish(_ uint64, e eventwire.Event) {
+	n.count.published.Add(1)
+	if t := n.hub.lookup(e.Key()); t != nil {
+		n.publish(t, e, false)
+	}
+}
+
+// Resync must be called after Publish may have missed messages: the follower
+// was made anew, or the stream itself was. Unwatched feeds are forgotten, and
+// watched ones are read again; watchers get what they missed, or a reset where
+// the feed went back. It returns the errors of the feeds that could not be read.
+func (n *Notifier) Resync(ctx context.Context) error {
+	var failed []error
+	n.hub.all(func(t *topic) {
+		if err := n.resync(ctx, t); err != nil {
+			failed = append(failed, err)
+		}
+	})
+	return errors.Join(failed...)
+}
+
+// ServeFeed answers a request for a feed over the transport that it asks for. A
+// returned error means that nothing was written: [ErrNotFound], [ErrRevoked],
+// [ErrUnavailable], [ErrOrigin], [*LimitError], [*BadRequestError], or that of
+// the request's context.
+func (n *Notifier) ServeFeed(w http.ResponseWriter, r *http.Request, a Access) error {
+	q, err := parse(r)
+	if err != nil {
+		return err
+	}
+	switch q.transport {
+	case webSocket:
+		err = n.serveWebSocket(w, r, a, q)
+	case eventStream:
+		err = n.serveSSE(w, r, a, q)
+	case longPoll:
+		err = n.serveLongPoll(w, r, a, q)
+	default:
+		err = n.serveShortPoll(w, r, a, q)
+	}
+	if limit := (*LimitError)(nil); errors.As(err, &limit) {
+		n.refuse(limit)
+	}
+	return err
+}
+
+// CloseKey ends every connection of a principal, whose key was revoked.
+func (n *Notifier) CloseKey(principal string) {
+	for _, w := range n.wheel.everyone() {
+		if w.principal == principal {
+			n.end(w, keyClosed)
+		}
+	}
+}
+
+// retry is a jittered reconnection time: half to one and a half of what is configured.
+func (n *Notifier) retry() time.Duration {
+	return n.opt.Retry/2 + rand.N(max(1, n.opt.Retry))
+}
+
+// Parks reports whether plain HTTP/1.1 streams are parked: Run has begun, and
+// the system can do it.
+func (n *Notifier) Parks() bool { return n.park.ready() }

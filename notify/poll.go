@@ -1,0 +1,138 @@
+package notify
+
+import (
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// serveShortPoll answers at once, from memory for every feed that is watched
+// or was asked for lately.
+func (n *Notifier) serveShortPoll(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
+	s, err := n.read(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	n.count.polls.Add(1)
+	if !s.event.Closed {
+		w.Header().Set("Retry-After", seconds(n.opt.PollHint))
+	}
+	n.writePoll(w, r, s, q.after)
+	return nil
+}
+
+// ServeStatus answers with the smallest form of a feed's state: one flat object.
+func (n *Notifier) ServeStatus(w http.ResponseWriter, r *http.Request, a Access) error {
+	s, err := n.read(r.Context(), a)
+	if err != nil {
+		return err
+	}
+	n.count.polls.Add(1)
+	if !s.event.Closed {
+		w.Header().Set("Retry-After", seconds(n.opt.PollHint))
+	}
+	n.writeTagged(w, r, s, s.statusBody)
+	return nil
+}
+
+// waiter is a long poll in the hub: one channel, woken once.
+type waiter struct{ woken chan reason }
+
+func (p *waiter) send(*frame) reason { return answered }
+func (p *waiter) beat() reason       { return goesOn }
+
+func (p *waiter) end(why reason) { p.woken <- why } // has room: end comes once
+
+// serveLongPoll answers as soon as there is something after the cursor, or when
+// nothing more is to come, or when the client has waited as long as it wished.
+func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
+	watch, s, err := n.open(r.Context(), a, LongPoll)
+	if err != nil {
+		return err
+	}
+	defer n.end(watch, gone)
+	h := w.Header()
+	h.Set("Preference-Applied", "wait="+seconds(q.wait))
+	if s.seq() == q.after && !s.event.Closed {
+		why := n.await(r, watch, s, q)
+		if why == revoked || why == keyClosed {
+			return refused(h, ErrRevoked)
+		}
+		if s, err = n.load(r.Context(), watch.topic); err != nil {
+			return refused(h, err)
+		}
+		if why == drained || why == stopped {
+			h.Set("Connection", "close") // the next poll shall find another process
+			h.Set("Retry-After", seconds(n.retry()))
+		}
+	}
+	n.count.polls.Add(1)
+	n.writePoll(w, r, s, q.after)
+	return nil
+}
+
+func refused(h http.Header, err error) error {
+	h.Del("Preference-Applied")
+	return err
+}
+
+func (n *Notifier) await(r *http.Request, watch *watcher, s *snapshot, q asked) reason {
+	p := &waiter{woken: make(chan reason, 1)}
+	watch.sink, watch.sent = p, q.after
+	watch.ends = n.millis() + 2*q.wait.Milliseconds() // the timer below ends it
+	n.start(watch)
+	n.join(watch, s)
+	timer := time.NewTimer(q.wait)
+	defer timer.Stop()
+	select {
+	case why := <-p.woken:
+		return why
+	case <-timer.C:
+		n.end(watch, expired)
+	case <-r.Context().Done():
+		n.end(watch, gone)
+	}
+	return <-p.woken
+}
+
+// writePoll writes the events after the cursor, or 304.
+func (n *Notifier) writePoll(w http.ResponseWriter, r *http.Request, s *snapshot, after int64) {
+	if after > s.seq() { // a reset is news, whatever the client's copy is called
+		w.Header().Set("ETag", s.etag())
+		writeJSON(w, s.pollBody(after))
+		return
+	}
+	n.writeTagged(w, r, s, func() []byte { return s.pollBody(after) })
+}
+
+func (n *Notifier) writeTagged(w http.ResponseWriter, r *http.Request, s *snapshot, body func() []byte) {
+	h := w.Header()
+	h.Set("ETag", s.etag())
+	h.Set("Cache-Control", "private, no-cache") // a copy may be kept, but must be asked about
+	if unchanged(r.Header, s.etag()) {
+		n.count.unchanged.Add(1)
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	writeJSON(w, body())
+}
+
+func writeJSON(w http.ResponseWriter, body []byte) {
+	h := w.Header()
+	if h.Get("Cache-Control") == "" {
+		h.Set("Cache-Control", "no-store")
+	}
+	h.Set("Content-Type", "application/json")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Add("Vary", "Accept")
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body) // the client went away: nobody is left to tell
+}
+
+// etag names the newest sequence.
+func (s *snapshot) etag() string { return `"` + strconv.FormatInt(s.seq(), 10) + `"` }
+
+// seconds rounds up, since "0" would mean at once.
+func seconds(d time.Duration) string {
+	return strconv.FormatInt(int64(max(1, (d+time.Second-1)/time.Second)), 10)
+}

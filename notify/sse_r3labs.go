@@ -1,0 +1,153 @@
+package notify
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"sync/atomic"
+
+	"github.com/r3labs/sse/v2"
+)
+
+const (
+	r3Shards = 16 // each has one lock for its map of streams
+	r3Buffer = 16 // events that wait in a stream, besides 64 of its subscriber
+)
+
+// r3Event is an event in r3labs's form, made once per frame and shared: with
+// neither AutoReplay nor EncodeBase64 the library never writes to it.
+type r3Event sse.Event
+
+// r3Servers carries one r3labs stream per connection, so that none of them can
+// hold up, hang or leak another. The streams' names are ours and never a client's.
+type r3Servers struct {
+	server [r3Shards]*sse.Server
+	last   atomic.Uint64
+	conns  sync.Map // stream id → *r3Conn
+}
+
+func newR3Servers() *r3Servers {
+	r := &r3Servers{}
+	for i := range r.server {
+		s := sse.New()
+		s.AutoReplay, s.AutoStream, s.BufferSize = false, true, r3Buffer
+		s.OnSubscribe = r.subscribed
+		r.server[i] = s
+	}
+	return r
+}
+
+// subscribed is called when a stream has its subscriber: from now on nothing
+// that is published to it is lost.
+func (r *r3Servers) subscribed(id string, _ *sse.Subscriber) {
+	if c, ok := r.conns.Load(id); ok {
+		c.(*r3Conn).open()
+	}
+}
+
+// r3Conn is the sink of one connection.
+type r3Conn struct {
+	server *sse.Server
+	id     string
+	ctx    context.Context
+	cancel context.CancelFunc
+	retry  func() []byte // the jittered reconnection time in milliseconds
+	ready  func()
+	joined chan struct{} // closed when ready has returned
+
+	mu     sync.Mutex
+	live   bool   // it has its subscriber
+	done   bool   // nothing may be published any more
+	cursor string // the id sent last: a browser forgets it when a later event has none
+}
+
+// serveR3 streams through r3labs until the connection ends. ready is called
+// when frames may be sent.
+func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watcher, preface []byte, ready func()) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	number := n.r3.last.Add(1)
+	c := &r3Conn{server: n.r3.server[number%r3Shards], id: strconv.FormatUint(number, 36), ctx: ctx, cancel: cancel,
+		retry: func() []byte { return strconv.AppendInt(nil, n.retry().Milliseconds(), 10) },
+		ready: ready, joined: make(chan struct{}), cursor: watch.cursor()}
+	n.r3.conns.Store(c.id, c)
+	defer n.r3.conns.Delete(c.id)
+	watch.sink = c
+	n.start(watch)
+	w.WriteHeader(http.StatusOK)
+	out := newStreamWriter(w, n.opt.WriteTimeout, cancel)
+	_, _ = out.Write(preface)
+	out.Flush()
+	request := &http.Request{Method: http.MethodGet, Header: http.Header{}, URL: &url.URL{RawQuery: "stream=" + c.id}}
+	c.server.ServeHTTP(out, request.WithContext(ctx))
+	<-c.joined
+	n.end(watch, out.why())
+}
+
+func (c *r3Conn) open() {
+	defer close(c.joined)
+	c.mu.Lock()
+	c.live = true
+	over := c.done
+	c.mu.Unlock()
+	if !over {
+		c.ready()
+	}
+}
+
+func (c *r3Conn) send(f *frame) reason {
+	e := f.r3.Load()
+	if e == nil {
+		e = &r3Event{ID: []byte(f.id), Event: []byte(f.name), Data: f.json}
+		f.r3.Store(e)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.cursor = f.id
+	return c.publish((*sse.Event)(e))
+}
+
+func (c *r3Conn) beat() reason {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.live {
+		return goesOn
+	}
+	return c.publish(&sse.Event{Comment: []byte(heartbeat)})
+}
+
+// publish reports slow when the stream's queue is full. The caller holds c.mu.
+func (c *r3Conn) publish(e *sse.Event) reason {
+	switch {
+	case c.done || c.ctx.Err() != nil:
+		return gone
+	case c.server.TryPublish(c.id, e):
+		return goesOn
+	}
+	return slow
+}
+
+// end lets what is queued go out first, unless the client is what ended.
+func (c *r3Conn) end(why reason) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done {
+		return
+	}
+	if !c.live || why == slow || why == gone || why == stopped {
+		c.done = true
+		c.cancel()
+		return
+	}
+	if why == drained {
+		// Data that starts with a colon is written as a comment: the browser
+		// takes the reconnection time and dispatches nothing.
+		c.publish(&sse.Event{ID: []byte(c.cursor), Data: []byte(":bye"), Retry: c.retry()})
+	}
+	if c.publish(&sse.Event{}) != goesOn { // an empty event ends the handler, in its turn
+		c.cancel()
+	}
+	c.done = true
+}

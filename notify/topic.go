@@ -1,0 +1,254 @@
+package notify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"tracker/notify/eventwire"
+)
+
+const readTimeout = 5 * time.Second // for one cold read; shared by all who wait for it
+
+// topic is one feed in the hub: who watches it, and what is known of it.
+type topic struct {
+	key  eventwire.Key
+	snap atomic.Pointer[snapshot] // the newest message, nil when evicted; written under the shard's lock
+	used atomic.Bool              // read since the evicting hand came by
+
+	// Guarded by the shard's lock.
+	refs       int
+	size       int
+	next, prev *topic
+
+	admitted int // guarded by the gate's lock: places taken under the limit per feed
+
+	mu       sync.Mutex
+	seq      int64      // of the newest message known, in memory or not
+	watchers []*watcher // get every event
+	guards   []*watcher // watch another feed, but this one decides about their token
+	loading  *loading
+}
+
+// loading is one cold read that any number of readers wait for.
+type loading struct {
+	done chan struct{}
+	snap *snapshot
+	err  error
+}
+
+// load returns the topic's newest message, reading it from the log where it is
+// not in memory. The caller holds the topic, so that whatever is published
+// during the read is not missed.
+func (n *Notifier) load(ctx context.Context, t *topic) (*snapshot, error) {
+	if s := t.snap.Load(); s != nil {
+		t.used.Store(true)
+		return s, nil
+	}
+	t.mu.Lock()
+	l := t.loading
+	if l == nil {
+		l = &loading{done: make(chan struct{})}
+		t.loading = l
+		go n.coldRead(t, l)
+	}
+	t.mu.Unlock()
+	select {
+	case <-l.done:
+		return l.snap, l.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// coldRead asks the log, on nobody's context: who came first may leave first.
+func (n *Notifier) coldRead(t *topic, l *loading) {
+	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+	defer cancel()
+	n.count.coldReads.Add(1)
+	e, found, err := n.log.Last(ctx, t.key)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	defer close(l.done)
+	t.loading = nil
+	switch newest := t.snap.Load(); {
+	case newest != nil && (err != nil || !found || newest.seq() >= e.Seq):
+		l.snap = newest // published meanwhile, and newer
+	case err != nil:
+		l.err = fmt.Errorf("%w: read %s: %w", ErrUnavailable, t.key.ID, err)
+	case !found:
+		l.err = ErrNotFound
+	default:
+		l.snap = newSnapshot(e)
+		t.seq = max(t.seq, e.Seq)
+		n.hub.keep(t, l.snap)
+	}
+}
+
+// publish delivers e to everybody who watches the topic. An event that is not
+// newer than what is known is a repetition, unless force says that the feed
+// itself was replaced.
+func (n *Notifier) publish(t *topic, e eventwire.Event, force bool) {
+	t.mu.Lock()
+	if e.Seq <= t.seq && !force {
+		t.mu.Unlock()
+		return
+	}
+	s := newSnapshot(e)
+	t.seq = e.Seq
+	n.hub.keep(t, s)
+	gone := n.fanOut(t, s)
+	t.mu.Unlock()
+	for _, d := range gone {
+		n.end(d.w, d.why)
+	}
+}
+
+// departure is a watcher to be ended once the topic's lock is free.
+type departure struct {
+	w   *watcher
+	why reason
+}
+
+func (n *Notifier) fanOut(t *topic, s *snapshot) (gone []departure) {
+	now := n.millis()
+	delivered := int64(0)
+	for _, w := range t.watchers {
+		before := w.sent
+		if why := w.catchUp(s, now); why != goesOn {
+			gone = append(gone, departure{w, why})
+		}
+		delivered += max(0, w.sent-before)
+	}
+	for _, w := range t.guards {
+		if w.epoch != s.event.Epoch {
+			gone = append(gone, departure{w, revoked})
+		}
+	}
+	n.count.delivered.Add(delivered)
+	return gone
+}
+
+// join makes w a member of its topic: what s holds after w.sent is sent at
+// once, and everything after that comes live. Both happen under one lock, so
+// that nothing falls between. The caller has loaded s while holding the topic.
+func (n *Notifier) join(w *watcher, s *snapshot) {
+	why := n.joinGuard(w)
+	for why == goesOn {
+		var current bool
+		if why, current = n.joinTopic(w, s); current {
+			break
+		}
+		// Published and evicted again since s was read: read once more.
+		ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
+		next, err := n.load(ctx, w.topic)
+		cancel()
+		if err != nil {
+			why = unavailable
+			break
+		}
+		s = next
+	}
+	if why != goesOn {
+		n.end(w, why)
+	}
+}
+
+func (n *Notifier) joinTopic(w *watcher, s *snapshot) (why reason, current bool) {
+	t := w.topic
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if newest := t.snap.Load(); newest != nil {
+		s = newest
+	}
+	if s.seq() < t.seq {
+		return goesOn, false
+	}
+	if w.over.Load() {
+		return goesOn, true // ended while it was being set up
+	}
+	before := w.sent
+	if why := w.catchUp(s, n.millis()); why != goesOn {
+		return why, true
+	}
+	n.count.delivered.Add(max(0, w.sent-before))
+	w.at = int32(len(t.watchers))
+	t.watchers = append(t.watchers, w)
+	return goesOn, true
+}
+
+// joinGuard has the owner's feed watch over w's token.
+func (n *Notifier) joinGuard(w *watcher) reason {
+	g := w.guard
+	if g == nil {
+		return goesOn
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if s := g.snap.Load(); s != nil && s.event.Epoch != w.epoch {
+		return revoked
+	}
+	if w.over.Load() {
+		return goesOn
+	}
+	w.guardAt = int32(len(g.guards))
+	g.guards = append(g.guards, w)
+	return goesOn
+}
+
+// leave takes w out of its topics. It does nothing where w never joined.
+func (w *watcher) leave() {
+	if t := w.topic; t != nil {
+		t.mu.Lock()
+		if w.at >= 0 {
+			last := len(t.watchers) - 1
+			t.watchers[w.at] = t.watchers[last]
+			t.watchers[w.at].at = w.at
+			t.watchers[last] = nil
+			t.watchers, w.at = t.watchers[:last], -1
+		}
+		t.mu.Unlock()
+	}
+	if g := w.guard; g != nil {
+		g.mu.Lock()
+		if w.guardAt >= 0 {
+			last := len(g.guards) - 1
+			g.guards[w.guardAt] = g.guards[last]
+			g.guards[w.guardAt].guardAt = w.guardAt
+			g.guards[last] = nil
+			g.guards, w.guardAt = g.guards[:last], -1
+		}
+		g.mu.Unlock()
+	}
+}
+
+// resync reads a feed again after messages may have been missed.
+func (n *Notifier) resync(ctx context.Context, t *topic) error {
+	t.mu.Lock()
+	idle := len(t.watchers) == 0 && len(t.guards) == 0
+	t.mu.Unlock()
+	if idle {
+		n.hub.keep(t, nil)
+		return nil
+	}
+	e, found, err := n.log.Last(ctx, t.key)
+	if err != nil {
+		return fmt.Errorf("notify: read %s again: %w", t.key.ID, err)
+	}
+	if !found {
+		return errors.New("notify: " + t.key.ID + " is watched, but the log has lost it")
+	}
+	n.publish(t, e, t.behind(e))
+	return nil
+}
+
+// behind reports whether the log's newest message is older than ours: the feed
+// was restored from an earlier state.
+func (t *topic) behind(e eventwire.Event) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return e.Seq < t.seq
+}

@@ -1,0 +1,7 @@
+package notify
+
+import "net/http"
+
+func (n *Notifier) serveWebSocket(http.ResponseWriter, *http.Request, Access, asked) error {
+	return ErrOrigin
+}
