@@ -113,3 +113,23 @@ func (o Order) arrived() bool {
 }
 
 func (d *draft) done() (Change, error) { return d.Change, d.err }
+
+// maxMessage leaves room, below what a message may be, for changes that nobody
+// may refuse: payments, expiry, cancellation.
+const maxMessage = 400 << 10
+
+// fit is done for changes that may be refused: an order whose message would grow
+// too large does not take them.
+func (d *draft) fit(was Order) (Change, error) {
+	if d.err != nil || len(d.Events) == 0 {
+		return d.done()
+	}
+	body, err := d.Events[len(d.Events)-1].Encode()
+	if err != nil {
+		return Change{}, err
+	}
+	if len(body) > maxMessage {
+		return Change{}, conflict(was, CodeTooMany, "the order carries as much as an order may")
+	}
+	return d.done()
+}

@@ -112,7 +112,7 @@ func setHold(o Order, on bool, in Hold, now time.Time) (Change, error) {
 	d := revise(o, now, in.By, in.Evidence)
 	d.hold(on)
 	d.settle()
-	return d.done()
+	return d.fit(o)
 }
 
 // rotateToken revokes all tracking tokens made so far. No event type speaks of
@@ -123,5 +123,5 @@ func rotateToken(o Order, now time.Time) (Change, error) {
 	d.Order.TokenEpoch++
 	same := string(o.PaymentStatus)
 	d.step(eventwire.Transition{Type: TypePaymentChanged, From: same, To: same, Subject: SubjectToken})
-	return d.done()
+	return d.fit(o)
 }

@@ -36,7 +36,7 @@ func ship(o Order, parcel Shipment, by Cause, evidence string, now time.Time) (C
 	d.Order.FulfillmentStatus = deriveFulfillment(d.Order)
 	d.step(eventwire.Transition{Type: TypeShipmentCreated, From: string(from),
 		To: string(d.Order.FulfillmentStatus), Subject: parcel.ID})
-	return d.done()
+	return d.fit(o)
 }
 
 func shippable(o Order) error {
@@ -120,7 +120,7 @@ func report(o Order, shipmentID string, scan Scan, timed bool, by Cause, evidenc
 	d.step(eventwire.Transition{Type: TypeShipmentChanged, From: string(old.Status), To: string(parcel.Status),
 		Subject: parcel.ID, TheirTime: &scan.OccurredAt})
 	d.settle()
-	return d.done()
+	return d.fit(o)
 }
 
 // label names a parcel the way a person would prove it.

@@ -44,7 +44,7 @@
 //	partially_fulfilled → unfulfilled | fulfilled | partially_returned | returned | on_hold
 //	fulfilled → unfulfilled | partially_fulfilled | partially_returned | returned | on_hold
 //	partially_returned → returned | on_hold
-//	returned → partially_returned | on_hold
+//	returned → on_hold
 //	on_hold → unfulfilled | partially_fulfilled | fulfilled | partially_returned | returned | not_required
 //	not_required → on_hold
 //
@@ -62,7 +62,7 @@
 //	exception → picked_up | in_transit | out_for_delivery | delivered | delivery_attempted | available_for_pickup | delayed | on_hold | returned_to_sender | cancelled | lost
 //	on_hold → picked_up | in_transit | out_for_delivery | delivered | delivery_attempted | available_for_pickup | delayed | exception | returned_to_sender | cancelled | lost
 //	returned_to_sender → end
-//	cancelled → end
+//	cancelled → delivered | returned_to_sender | lost
 //	lost → delivered | returned_to_sender
 //
 // Beyond the table, a shipment's headline never leads behind the farthest point

@@ -25,7 +25,7 @@ var fulfillmentTable = table[FulfillmentStatus]{
 	{FulfillmentFulfilled, []FulfillmentStatus{FulfillmentUnfulfilled, FulfillmentPartiallyFulfilled,
 		FulfillmentPartiallyReturned, FulfillmentReturned, FulfillmentOnHold}, ActorCarrier},
 	{FulfillmentPartiallyReturned, []FulfillmentStatus{FulfillmentReturned, FulfillmentOnHold}, ActorMerchant},
-	{FulfillmentReturned, []FulfillmentStatus{FulfillmentPartiallyReturned, FulfillmentOnHold}, ActorMerchant},
+	{FulfillmentReturned, []FulfillmentStatus{FulfillmentOnHold}, ActorMerchant},
 	{FulfillmentOnHold, []FulfillmentStatus{FulfillmentUnfulfilled, FulfillmentPartiallyFulfilled, FulfillmentFulfilled,
 		FulfillmentPartiallyReturned, FulfillmentReturned, FulfillmentNotRequired}, ActorMerchant},
 	{FulfillmentNotRequired, []FulfillmentStatus{FulfillmentOnHold}, ActorNobody},

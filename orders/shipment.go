@@ -51,16 +51,16 @@ func (s Shipment) with(scan Scan, now time.Time) (Shipment, bool) {
 		}
 	}
 	s.Scans = append(slices.Clone(s.Scans), scan)
-	slices.SortStableFunc(s.Scans, compareScans)
+	slices.SortStableFunc(s.Scans, CompareScans)
 	s.Status = headline(s.firstStatus(), s.Scans)
 	s.EstimatedFrom, s.EstimatedTo = estimate(s)
 	s.UpdatedAt = now
 	return s, true
 }
 
-// compareScans orders by the carrier's clock. Two reports of one moment stand
+// CompareScans orders by the carrier's clock. Two reports of one moment stand
 // in the order of the state table, so that the order of arrival never matters.
-func compareScans(a, b Scan) int {
+func CompareScans(a, b Scan) int {
 	return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(tablePlace(a.Status), tablePlace(b.Status)))
 }
 

@@ -38,7 +38,7 @@ var shipmentTable = table[ShipmentStatus]{
 	{ShipmentException, fromSide(ShipmentException), ActorCarrier},
 	{ShipmentOnHold, fromSide(ShipmentOnHold), ActorCarrier},
 	{ShipmentReturnedToSender, nil, ActorMerchant},
-	{ShipmentCancelled, nil, ActorMerchant},
+	{ShipmentCancelled, []ShipmentStatus{ShipmentDelivered, ShipmentReturnedToSender, ShipmentLost}, ActorMerchant},
 	{ShipmentLost, []ShipmentStatus{ShipmentDelivered, ShipmentReturnedToSender}, ActorMerchant},
 }
 
