@@ -95,6 +95,12 @@ var problemRules = []func(error) *problem{
 	problemOfEcho,
 	problemOfBody,
 	problemOfAccess,
+	problemOfRepeat,
+	problemOfOrders,
+	problemOfProviders, // before payments: a provider's answer may be wrapped there
+	problemOfPayments,
+	problemOfWebhooks,
+	problemOfFeeds,
 	problemOfContext,
 }
 

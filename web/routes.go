@@ -36,8 +36,8 @@ type route struct {
 	budget       budget
 	body         int64 // most bytes; 0: smallBody
 	repeat       repeat
-	stream       bool // a feed: no deadline, not in latency figures
-	handle       echo.HandlerFunc
+	do           operation        // an ordinary answer
+	stream       echo.HandlerFunc // or a feed: no deadline, not in latency figures
 }
 
 const streamKey = "tracker.stream"
@@ -50,47 +50,48 @@ const (
 )
 
 // mount builds the route table of this process's roles and hands it to echo.
+// What answers GET answers HEAD: net/http leaves the body out.
 func (s *Server) mount() {
 	for _, r := range s.routes() {
 		s.echo.Add(r.method, r.path, s.serve(r))
+		if r.method == http.MethodGet {
+			s.echo.Add(http.MethodHead, r.path, s.serve(r))
+		}
 	}
 }
 
-// routes lists the operations of the roles that this process has.
-func (s *Server) routes() []route {
-	var list []route
-	return list
-}
-
-// serve wraps a route's handler in what the table says: who, how often, how
-// large, how long. Cheap refusals come first.
+// serve wraps a route in what the table says: who, how often, how large, how
+// long. Cheap refusals come first.
 func (s *Server) serve(r route) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		if err := s.admit(c, r); err != nil {
 			return err
 		}
-		if r.stream {
-			c.Set(streamKey, true)
-			// An earlier request of this connection may have left its deadline.
-			_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
-			return r.handle(c)
+		if r.stream != nil {
+			return s.serveStream(c, r)
 		}
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
 		defer cancel()
-		c.SetRequest(c.Request().WithContext(ctx))
-		limit := r.body
-		if limit == 0 {
-			limit = smallBody
-		}
-		body, err := readBody(c, limit)
+		body, err := readBody(c, max(r.body, smallBody))
 		if err != nil {
 			return err
 		}
 		c.Set(bodyKey, body)
 		// A recorder in a test has no connection; then there is nothing to bound.
 		_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Now().Add(answerTimeout))
-		return r.handle(c)
+		a, err := s.once(ctx, c, r)
+		if err != nil {
+			return err
+		}
+		return a.write(c)
 	}
+}
+
+func (s *Server) serveStream(c echo.Context, r route) error {
+	c.Set(streamKey, true)
+	// An earlier request of this connection may have left its deadline.
+	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
+	return r.stream(c)
 }
 
 // admit authenticates, authorises and charges. A bad credential is charged to

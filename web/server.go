@@ -32,8 +32,15 @@ type Deps struct {
 	Sandbox   bool
 	Secrets   []string // of the configuration; sessions and stored answers are sealed with keys derived from them
 
-	Keys   Keys
-	Tokens Tokens
+	Keys      Keys
+	Tokens    Tokens
+	Once      Once // nil: an Idempotency-Key is not honoured
+	Profiles  Profiles
+	Merchants Merchants
+	Orders    Orders
+	Payments  Payments
+	Feeds     Feeds
+	Webhooks  Webhooks
 
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and -Proto are believed
@@ -53,6 +60,7 @@ type Server struct {
 	limiter  *limiter
 	metrics  *metrics
 	sessions *sealer
+	answers  *sealer
 	forgery  *http.CrossOriginProtection
 }
 
@@ -73,6 +81,9 @@ func New(d Deps) (*Server, error) {
 	}
 	var err error
 	if s.sessions, err = newSealer(d.Secrets, "tracker/web/session"); err != nil {
+		return nil, err
+	}
+	if s.answers, err = newSealer(d.Secrets, "tracker/web/answers"); err != nil {
 		return nil, err
 	}
 	if d.PublicURL != "" {

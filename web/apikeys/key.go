@@ -59,8 +59,7 @@ type Merchant struct {
 
 // NewKey says what key to make.
 type NewKey struct {
-	Merchant string
-	Mode     Mode // must be the merchant's
+	Merchant string // the key gets its mode
 	Name     string
 	Scopes   []Scope // empty: all
 }
@@ -94,6 +93,3 @@ func (e *InvalidError) Error() string {
 	}
 	return "apikeys: invalid: " + e.Fields[0].Pointer + " " + e.Fields[0].Detail
 }
-
-// Prefix is how every key starts.
-const Prefix = "sk_"

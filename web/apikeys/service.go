@@ -1,0 +1,208 @@
+package apikeys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/maypok86/otter/v2"
+	"golang.org/x/sync/singleflight"
+
+	"tracker/notify/eventwire"
+)
+
+// Record is a key as it is stored: with the hash that proves it.
+type Record struct {
+	Key
+	Hash []byte
+}
+
+// Store keeps merchants and keys. ErrNotFound for what is not there. Every
+// method is safe for concurrent use and sees the transaction that ctx carries.
+type Store interface {
+	// AddMerchant does nothing when the id is there already.
+	AddMerchant(ctx context.Context, m Merchant) error
+	Merchant(ctx context.Context, id string) (Merchant, error)
+	SaveSettings(ctx context.Context, m Merchant) error
+	// AddKey does nothing when the id is there already.
+	AddKey(ctx context.Context, r Record) error
+	Key(ctx context.Context, id string) (Record, error)
+	Keys(ctx context.Context, merchant string) ([]Key, error)
+	// Revoke sets the time of revocation once; revoking again changes nothing.
+	Revoke(ctx context.Context, merchant, id string, at time.Time) (Key, error)
+	RevokedSince(ctx context.Context, t time.Time) ([]string, error)
+	NoteUse(ctx context.Context, used map[string]time.Time) error
+}
+
+// Options of a Service. Only Secrets must be given.
+type Options struct {
+	Secrets []string         // the first hashes new keys, all verify
+	Now     func() time.Time // default time.Now
+	Logger  *slog.Logger     // default slog.Default()
+	Fresh   time.Duration    // how long a key is believed without asking the store; default 2 s
+	Stale   time.Duration    // how long it is believed when the store does not answer; default 10 min
+	// Revoked is told the id of every key that is revoked here, after the store
+	// has it. What was revoked in another process comes by RunRevocations.
+	Revoked func(id string)
+}
+
+// Service manages merchants and their keys. Safe for concurrent use.
+type Service struct {
+	store  Store
+	pepper pepper
+	now    func() time.Time
+	log    *slog.Logger
+	fresh  time.Duration
+	stale  time.Duration
+	tell   func(id string)
+	cache  *otter.Cache[string, entry]
+	load   singleflight.Group
+
+	profiles *otter.Cache[string, Merchant]
+
+	mu      sync.Mutex
+	adopted map[string]string    // hash of a key of another form → id
+	used    map[string]time.Time // not yet written
+}
+
+// entry is what is known of an id, and since when.
+type entry struct {
+	record Record
+	found  bool
+	at     time.Time
+}
+
+const maxCached = 20_000
+
+// NewService returns a service. Nothing runs in the background before RunUse
+// and RunRevocations.
+func NewService(store Store, o Options) (*Service, error) {
+	p, err := newPepper(o.Secrets)
+	if err != nil {
+		return nil, err
+	}
+	s := &Service{
+		store: store, pepper: p, now: o.Now, log: o.Logger, fresh: o.Fresh, stale: o.Stale, tell: o.Revoked,
+		adopted: map[string]string{}, used: map[string]time.Time{},
+		cache: otter.Must(&otter.Options[string, entry]{MaximumSize: maxCached}),
+	}
+	if s.now == nil {
+		s.now = time.Now
+	}
+	if s.log == nil {
+		s.log = slog.Default()
+	}
+	if s.fresh <= 0 {
+		s.fresh = 2 * time.Second
+	}
+	if s.stale <= 0 {
+		s.stale = 10 * time.Minute
+	}
+	s.profiles = otter.Must(&otter.Options[string, Merchant]{MaximumSize: maxCached, ExpiryCalculator: otter.ExpiryWriting[string, Merchant](s.fresh)})
+	if s.tell == nil {
+		s.tell = func(string) {}
+	}
+	return s, nil
+}
+
+func (s *Service) time() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+
+// Verify returns the key that raw is, or ErrUnknownKey.
+func (s *Service) Verify(ctx context.Context, raw string) (Key, error) {
+	if len(raw) > maxRawLength {
+		return Key{}, ErrUnknownKey
+	}
+	id, ok := s.idOf(raw)
+	if !ok {
+		return Key{}, ErrUnknownKey
+	}
+	record, err := s.record(ctx, id)
+	if err != nil {
+		return Key{}, err
+	}
+	if !s.pepper.matches(raw, record.Hash) || !record.RevokedAt.IsZero() {
+		return Key{}, ErrUnknownKey
+	}
+	s.noteUse(record.Key)
+	return record.Key, nil
+}
+
+// Find returns a key that is not revoked by its public id, or ErrUnknownKey.
+func (s *Service) Find(ctx context.Context, id string) (Key, error) {
+	if !eventwire.ValidID(IDPrefix, id) {
+		return Key{}, ErrUnknownKey
+	}
+	record, err := s.record(ctx, id)
+	if err != nil {
+		return Key{}, err
+	}
+	if !record.RevokedAt.IsZero() {
+		return Key{}, ErrUnknownKey
+	}
+	return record.Key, nil
+}
+
+// idOf finds the id in a key that we made, or that of one that was adopted.
+func (s *Service) idOf(raw string) (string, bool) {
+	if id, ok := publicID(raw); ok {
+		return id, true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.adopted) == 0 {
+		return "", false
+	}
+	id, ok := s.adopted[string(s.pepper.hash(raw))]
+	return id, ok
+}
+
+// record asks the cache, then the store, then again the cache for what it knew
+// before the store went away.
+func (s *Service) record(ctx context.Context, id string) (Record, error) {
+	known, have := s.cache.GetIfPresent(id)
+	if !have || s.now().Sub(known.at) >= s.fresh {
+		got, err := s.refresh(ctx, id)
+		switch {
+		case err == nil:
+			known = got
+		case have && known.found && s.now().Sub(known.at) < s.stale && ctx.Err() == nil:
+			s.log.WarnContext(ctx, "key not checked: the store does not answer", "key", id, "error", err)
+		default:
+			return Record{}, fmt.Errorf("apikeys: look up: %w", err)
+		}
+	}
+	if !known.found {
+		return Record{}, ErrUnknownKey
+	}
+	return known.record, nil
+}
+
+// refresh loads an id once for all requests that wait for it.
+func (s *Service) refresh(ctx context.Context, id string) (entry, error) {
+	// The load serves others too: one caller's end must not be theirs.
+	shared := context.WithoutCancel(ctx)
+	result := s.load.DoChan(id, func() (any, error) {
+		limited, cancel := context.WithTimeout(shared, 5*time.Second)
+		defer cancel()
+		at := s.now()
+		record, err := s.store.Key(limited, id)
+		if err != nil && !errors.Is(err, ErrNotFound) {
+			return entry{}, err
+		}
+		e := entry{record: record, found: err == nil, at: at}
+		s.cache.Set(id, e)
+		return e, nil
+	})
+	select {
+	case r := <-result:
+		if r.Err != nil {
+			return entry{}, r.Err
+		}
+		return r.Val.(entry), nil
+	case <-ctx.Done():
+		return entry{}, ctx.Err()
+	}
+}

@@ -1,0 +1,104 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tracker/web/idempotency"
+)
+
+// Once makes a repeated request have one effect. Implemented by
+// *idempotency.Service.
+type Once interface {
+	InOne(ctx context.Context, r idempotency.Request, fn func(context.Context) ([]byte, error)) (answer []byte, replayed bool, err error)
+	Leased(ctx context.Context, r idempotency.Request, fn func(context.Context) ([]byte, error)) (answer []byte, replayed bool, err error)
+}
+
+// keyedOwner is whose keys these are. A shopper's never meet a merchant's.
+func keyedOwner(p principal) string {
+	if p.isMerchant() {
+		return p.key.Merchant
+	}
+	return p.name()
+}
+
+// once runs do, or finds the answer that it had before.
+func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, error) {
+	key := c.Request().Header.Get("Idempotency-Key")
+	if r.repeat == never || key == "" || s.deps.Once == nil {
+		return r.do(ctx, c)
+	}
+	if !validKey(key) {
+		return answer{}, invalidHeader("Idempotency-Key", "must have 1 to 255 visible ASCII characters")
+	}
+	body, _ := c.Get(bodyKey).([]byte)
+	content := r.method + " " + c.Request().URL.Path + "\n" + c.Request().Header.Get("If-Match") + "\n" + string(body)
+	request := idempotency.Request{Owner: keyedOwner(principalOf(c)), Key: key, Content: []byte(content)}
+	run := s.deps.Once.InOne
+	if r.repeat == leased {
+		run = s.deps.Once.Leased
+	}
+	label := request.Owner + "/" + key
+	sealed, replayed, err := run(ctx, request, func(ctx context.Context) ([]byte, error) {
+		a, err := r.do(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		plain, err := json.Marshal(a)
+		if err != nil {
+			return nil, err
+		}
+		return s.answers.seal(plain, label), nil
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := s.unseal(sealed, label)
+	if err == nil && replayed {
+		s.metrics.replayed.Inc()
+		a.Header["Idempotency-Replayed"] = "true"
+	}
+	return a, err
+}
+
+func (s *Server) unseal(sealed []byte, label string) (answer, error) {
+	plain, err := s.answers.open(sealed, label)
+	if err != nil {
+		return answer{}, fmt.Errorf("stored answer: %w", err)
+	}
+	a := answer{}
+	if err := json.Unmarshal(plain, &a); err != nil {
+		return answer{}, fmt.Errorf("stored answer: %w", err)
+	}
+	if a.Header == nil {
+		a.Header = map[string]string{}
+	}
+	return a, nil
+}
+
+func validKey(key string) bool {
+	if len(key) > idempotency.MaxKey {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < 0x21 || key[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+func problemOfRepeat(err error) *problem {
+	switch {
+	case errors.Is(err, idempotency.ErrRunning):
+		return newProblem("idempotency_in_progress", "").retryAfter(time.Second)
+	case errors.Is(err, idempotency.ErrMismatch):
+		return newProblem("idempotency_key_reused", "")
+	}
+	return nil
+}

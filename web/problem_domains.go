@@ -1,0 +1,81 @@
+package web
+
+import (
+	"errors"
+
+	"tracker/notify/webhooks"
+	"tracker/orders"
+	"tracker/payments"
+)
+
+func problemOfOrders(err error) *problem {
+	var invalid *orders.InvalidError
+	var conflict *orders.ConflictError
+	switch {
+	case errors.Is(err, orders.ErrNotFound):
+		return newProblem("not_found", "")
+	case errors.As(err, &invalid):
+		p := newProblem("invalid_request", "")
+		for _, f := range invalid.Fields {
+			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
+		}
+		return p
+	case errors.As(err, &conflict):
+		p := newProblem(conflict.Code, conflict.Detail)
+		p.Current = currentState{Status: conflict.Status, Sequence: conflict.Sequence}
+		return p
+	}
+	return nil
+}
+
+// currentState is what a conflict says of the resource.
+type currentState struct {
+	Status   string            `json:"status"`
+	Sequence int64             `json:"sequence"`
+	Payment  *payments.Summary `json:"payment,omitempty"`
+}
+
+func problemOfPayments(err error) *problem {
+	var invalid *payments.InvalidError
+	var conflict *payments.ConflictError
+	switch {
+	case errors.Is(err, payments.ErrNotFound):
+		return newProblem("not_found", "")
+	case errors.As(err, &invalid):
+		p := newProblem("invalid_request", "")
+		for _, f := range invalid.Fields {
+			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
+		}
+		return p
+	case errors.As(err, &conflict):
+		p := newProblem(conflict.Code, conflict.Detail)
+		state := currentState{Status: conflict.Status, Sequence: conflict.Sequence}
+		if conflict.Payment != nil {
+			summary := conflict.Payment.Summary()
+			state.Payment = &summary
+		}
+		p.Current = state
+		return p
+	}
+	return nil
+}
+
+func problemOfWebhooks(err error) *problem {
+	var invalid *webhooks.InvalidError
+	var conflict *webhooks.ConflictError
+	switch {
+	case errors.Is(err, webhooks.ErrNotFound):
+		return newProblem("not_found", "")
+	case errors.As(err, &invalid):
+		p := newProblem("invalid_request", "")
+		for _, f := range invalid.Fields {
+			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
+		}
+		return p
+	case errors.As(err, &conflict):
+		p := newProblem(conflict.Code, conflict.Detail)
+		p.Current = currentState{Status: conflict.Status, Sequence: conflict.Sequence}
+		return p
+	}
+	return nil
+}

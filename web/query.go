@@ -1,0 +1,106 @@
+package web
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// listView is the form of every list.
+type listView[T any] struct {
+	Data    []T  `json:"data"`
+	HasMore bool `json:"has_more"`
+}
+
+const maxQueryValue = 500
+
+// parseQuery refuses parameters that the operation does not have: a filter that
+// is misspelt must not mean "everything".
+func parseQuery(c echo.Context, known ...string) (url.Values, error) {
+	q, err := url.ParseQuery(c.Request().URL.RawQuery)
+	if err != nil {
+		return nil, invalidParameter("query", "cannot be parsed")
+	}
+	for name, values := range q {
+		if !slices.Contains(known, name) {
+			if name == "access_token" {
+				continue
+			}
+			return nil, unknownParameter(name)
+		}
+		for _, v := range values {
+			if len(v) > maxQueryValue {
+				return nil, invalidParameter(name, "is too long")
+			}
+		}
+	}
+	return q, nil
+}
+
+func unknownParameter(name string) *problem {
+	if !plainID(name) {
+		name = "query" // never echo what could be anything
+	}
+	p := invalidParameter(name, "is not a parameter of this operation")
+	p.Errors[0].Code = "unknown_parameter"
+	return p
+}
+
+// listOf reads a parameter that may be given several times or with commas.
+func listOf[T ~string](q url.Values, name string) []T {
+	var list []T
+	for _, v := range q[name] {
+		for part := range strings.SplitSeq(v, ",") {
+			if part = strings.TrimSpace(part); part != "" {
+				list = append(list, T(part))
+			}
+		}
+	}
+	return list
+}
+
+func limitOf(q url.Values) (int, error) {
+	if !q.Has("limit") {
+		return 0, nil
+	}
+	n, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || n < 1 || n > 100 {
+		return 0, invalidParameter("limit", "must be a whole number from 1 to 100")
+	}
+	return n, nil
+}
+
+func timeOf(q url.Values, name string) (time.Time, error) {
+	if !q.Has(name) {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, q.Get(name))
+	if err != nil {
+		return time.Time{}, invalidParameter(name, "must be a time such as 2026-11-23T09:00:00Z")
+	}
+	return t.UTC(), nil
+}
+
+// queryProblem says of a filter that does not fit which parameter it is, where
+// a service names members of a body.
+func queryProblem(err error) error {
+	var p *problem
+	for _, rule := range []func(error) *problem{problemOfOrders, problemOfPayments, problemOfWebhooks} {
+		if p = rule(err); p != nil {
+			break
+		}
+	}
+	if p == nil || p.Code != "invalid_request" {
+		return err
+	}
+	out := newProblem("invalid_parameter", p.Detail)
+	out.cause = err
+	for _, f := range p.Errors {
+		out.Errors = append(out.Errors, fieldProblem{Parameter: strings.TrimPrefix(f.Pointer, "/"), Code: f.Code, Detail: f.Detail})
+	}
+	return out
+}

@@ -1,0 +1,248 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tracker/notify/eventwire"
+	"tracker/orders"
+	"tracker/web/apikeys"
+	"tracker/web/tracktoken"
+)
+
+// Orders is what the API does with orders. Implemented by *orders.Service.
+type Orders interface {
+	Create(ctx context.Context, merchant string, in orders.NewOrder) (orders.Order, error)
+	Get(ctx context.Context, merchant, id string) (orders.Order, error)
+	List(ctx context.Context, merchant string, f orders.Filter) (orders.Page, error)
+	Counts(ctx context.Context, merchant string) (orders.Counts, error)
+	Cancel(ctx context.Context, merchant, id string, in orders.Cancellation) (orders.Order, error)
+	Hold(ctx context.Context, merchant, id string, in orders.Hold) (orders.Order, error)
+	Release(ctx context.Context, merchant, id string, in orders.Hold) (orders.Order, error)
+	Ship(ctx context.Context, merchant, order string, in orders.NewShipment) (orders.Order, orders.Shipment, error)
+	CarrierEvent(ctx context.Context, merchant, shipment string, in orders.CarrierEvent) (orders.Order, orders.Shipment, error)
+	RotateToken(ctx context.Context, merchant, id string) (orders.Order, error)
+}
+
+// Profiles say how a merchant presents itself. Implemented by *apikeys.Service.
+type Profiles interface {
+	Profile(ctx context.Context, merchant string) (apikeys.Merchant, error)
+}
+
+type orderRequest struct {
+	Reference        string            `json:"reference"`
+	Currency         string            `json:"currency"`
+	Items            []orders.Item     `json:"items"`
+	ExpiresIn        *span             `json:"expires_in"`
+	Metadata         map[string]string `json:"metadata"`
+	RequiresShipping *bool             `json:"requires_shipping"`
+}
+
+// orderView is an order as REST shows it: what events carry, and beyond it what
+// only some may see.
+type orderView struct {
+	orders.Summary
+	WaitsFor      string                 `json:"waits_for"`
+	Task          string                 `json:"task"`
+	OnHold        bool                   `json:"on_hold"`
+	Shipping      bool                   `json:"requires_shipping"`
+	Metadata      map[string]string      `json:"metadata,omitempty"`
+	TrackingURL   string                 `json:"tracking_url,omitempty"`
+	TrackingToken string                 `json:"tracking_token,omitempty"`
+	Timeline      []eventwire.Transition `json:"timeline,omitempty"`
+}
+
+func (s *Server) createOrder(ctx context.Context, c echo.Context) (answer, error) {
+	var in orderRequest
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	shop, err := s.shop(ctx, p.key.Merchant)
+	if err != nil {
+		return answer{}, err
+	}
+	order, err := s.deps.Orders.Create(ctx, p.key.Merchant, orders.NewOrder{
+		Reference: in.Reference, Currency: in.Currency, Items: in.Items, ExpiresIn: in.ExpiresIn.duration(),
+		Metadata: in.Metadata, Shop: shop, RequiresShipping: in.RequiresShipping,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := s.orderAnswer(http.StatusCreated, p, order)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.at("/v1/orders/" + order.ID), nil
+}
+
+func (s *Server) shop(ctx context.Context, merchant string) (orders.Shop, error) {
+	if s.deps.Profiles == nil {
+		return orders.Shop{}, nil
+	}
+	m, err := s.deps.Profiles.Profile(ctx, merchant)
+	return orders.Shop{Name: m.Name, HelpURL: m.HelpURL, URL: m.ShopURL}, err
+}
+
+func (s *Server) getOrder(ctx context.Context, c echo.Context) (answer, error) {
+	p, id := principalOf(c), c.Param("id")
+	merchantID := p.key.Merchant
+	if !p.isMerchant() {
+		t, ok := p.token(id)
+		if !ok {
+			return answer{}, orders.ErrNotFound
+		}
+		merchantID = t.Merchant
+	}
+	order, err := s.deps.Orders.Get(ctx, merchantID, id)
+	if err != nil {
+		return answer{}, err
+	}
+	if t, ok := p.token(id); ok && t.Epoch != order.TokenEpoch {
+		return answer{}, revoked()
+	}
+	return s.orderAnswer(http.StatusOK, p, order)
+}
+
+func (s *Server) listOrders(ctx context.Context, c echo.Context) (answer, error) {
+	q, err := parseQuery(c, "status", "payment_status", "fulfillment_status", "waits_for", "task", "reference", "q", "created_from", "created_to", "limit", "starting_after")
+	if err != nil {
+		return answer{}, err
+	}
+	f := orders.Filter{
+		Status: listOf[orders.Status](q, "status"), PaymentStatus: listOf[orders.PaymentStatus](q, "payment_status"),
+		FulfillmentStatus: listOf[orders.FulfillmentStatus](q, "fulfillment_status"), WaitsFor: listOf[orders.Actor](q, "waits_for"),
+		Task: listOf[orders.Task](q, "task"), Reference: q.Get("reference"), Query: q.Get("q"), StartingAfter: q.Get("starting_after"),
+	}
+	if f.Limit, err = limitOf(q); err != nil {
+		return answer{}, err
+	}
+	if f.CreatedFrom, err = timeOf(q, "created_from"); err != nil {
+		return answer{}, err
+	}
+	if f.CreatedTo, err = timeOf(q, "created_to"); err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	page, err := s.deps.Orders.List(ctx, p.key.Merchant, f)
+	if err != nil {
+		return answer{}, queryProblem(err)
+	}
+	views := make([]orderView, len(page.Orders))
+	for i, o := range page.Orders {
+		if views[i], err = s.view(p, o); err != nil {
+			return answer{}, err
+		}
+		views[i].Timeline = nil
+	}
+	return reply(http.StatusOK, listView[orderView]{Data: views, HasMore: page.HasMore})
+}
+
+func (s *Server) cancelOrder(ctx context.Context, c echo.Context) (answer, error) {
+	var in struct {
+		Reason string `json:"reason"`
+	}
+	if err := decodeOptional(c, &in); err != nil {
+		return answer{}, err
+	}
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	order, err := s.deps.Orders.Cancel(ctx, p.key.Merchant, c.Param("id"), orders.Cancellation{Reason: in.Reason, IfSequence: seq})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.orderAnswer(http.StatusOK, p, order)
+}
+
+func (s *Server) holdOrder(ctx context.Context, c echo.Context) (answer, error) {
+	return s.setHold(ctx, c, s.deps.Orders.Hold)
+}
+
+func (s *Server) releaseOrder(ctx context.Context, c echo.Context) (answer, error) {
+	return s.setHold(ctx, c, s.deps.Orders.Release)
+}
+
+func (s *Server) setHold(ctx context.Context, c echo.Context, do func(context.Context, string, string, orders.Hold) (orders.Order, error)) (answer, error) {
+	if err := decodeOptional(c, &struct{}{}); err != nil {
+		return answer{}, err
+	}
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	order, err := do(ctx, p.key.Merchant, c.Param("id"), orders.Hold{IfSequence: seq})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.orderAnswer(http.StatusOK, p, order)
+}
+
+// rotateToken revokes every tracking token of the order and answers with a new one.
+func (s *Server) rotateToken(ctx context.Context, c echo.Context) (answer, error) {
+	if err := decodeOptional(c, &struct{}{}); err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	order, err := s.deps.Orders.RotateToken(ctx, p.key.Merchant, c.Param("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	return s.orderAnswer(http.StatusOK, p, order)
+}
+
+func (s *Server) orderAnswer(status int, p principal, o orders.Order) (answer, error) {
+	v, err := s.view(p, o)
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := reply(status, v)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.tagged(o.Sequence), nil
+}
+
+// view is what p may see of an order. A shopper sees what events carry and the
+// timeline: metadata and fresh tokens are the merchant's.
+func (s *Server) view(p principal, o orders.Order) (orderView, error) {
+	waits := o.Waits()
+	v := orderView{
+		Summary: o.Summary(), WaitsFor: string(waits.For), Task: string(waits.Task), OnHold: o.OnHold, Shipping: o.RequiresShipping,
+		Timeline: o.Timeline,
+	}
+	if !p.isMerchant() {
+		return v, nil
+	}
+	token, err := s.deps.Tokens.Sign(tracktoken.Claims{Merchant: o.Merchant, Order: o.ID, Epoch: o.TokenEpoch})
+	if err != nil {
+		return orderView{}, err
+	}
+	v.Metadata, v.TrackingToken = o.Metadata, token
+	v.TrackingURL = s.deps.PublicURL + "/track/" + o.ID + "?" + url.Values{"access_token": {token}}.Encode()
+	return v, nil
+}
+
+func revoked() *problem {
+	p := unauthorized()
+	p.Detail = "The tracking token was revoked."
+	return p
+}
+
+// span is a length of time in a request: a number of seconds, or text such as
+// "90m" as in our configuration.
+type span time.Duration
+
+func (s *span) duration() time.Duration {
+	if s == nil {
+		return 0
+	}
+	return time.Duration(*s)
+}

@@ -1,0 +1,93 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tracker/orders"
+)
+
+type shipmentRequest struct {
+	Carrier        string                `json:"carrier"`
+	TrackingNumber string                `json:"tracking_number"`
+	Items          []orders.ShipmentItem `json:"items"`
+	EstimatedFrom  string                `json:"estimated_from"`
+	EstimatedTo    string                `json:"estimated_to"`
+}
+
+type carrierRequest struct {
+	Status        orders.ShipmentStatus `json:"status"`
+	OccurredAt    *time.Time            `json:"occurred_at"`
+	Location      string                `json:"location"`
+	Description   string                `json:"description"`
+	EstimatedFrom string                `json:"estimated_from"`
+	EstimatedTo   string                `json:"estimated_to"`
+}
+
+// shipmentView is the answer to a change of a shipment: the shipment, and where
+// the order stands now.
+type shipmentView struct {
+	orders.ShipmentSummary
+	OrderID string    `json:"order_id"`
+	Order   orderView `json:"order"`
+}
+
+func (s *Server) createShipment(ctx context.Context, c echo.Context) (answer, error) {
+	var in shipmentRequest
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	p := principalOf(c)
+	order, shipment, err := s.deps.Orders.Ship(ctx, p.key.Merchant, c.Param("id"), orders.NewShipment{
+		Carrier: in.Carrier, TrackingNumber: in.TrackingNumber, Items: in.Items,
+		EstimatedFrom: in.EstimatedFrom, EstimatedTo: in.EstimatedTo, IfSequence: seq,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.shipmentAnswer(http.StatusCreated, p, order, shipment)
+}
+
+func (s *Server) addCarrierEvent(ctx context.Context, c echo.Context) (answer, error) {
+	var in carrierRequest
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	var occurred time.Time
+	if in.OccurredAt != nil {
+		occurred = in.OccurredAt.UTC().Truncate(time.Millisecond)
+	}
+	p := principalOf(c)
+	order, shipment, err := s.deps.Orders.CarrierEvent(ctx, p.key.Merchant, c.Param("id"), orders.CarrierEvent{
+		Status: in.Status, OccurredAt: occurred, Location: in.Location, Description: in.Description,
+		EstimatedFrom: in.EstimatedFrom, EstimatedTo: in.EstimatedTo, IfSequence: seq,
+	})
+	if err != nil {
+		return answer{}, err
+	}
+	return s.shipmentAnswer(http.StatusCreated, p, order, shipment)
+}
+
+func (s *Server) shipmentAnswer(status int, p principal, order orders.Order, shipment orders.Shipment) (answer, error) {
+	v, err := s.view(p, order)
+	if err != nil {
+		return answer{}, err
+	}
+	v.Timeline = nil
+	a, err := reply(status, shipmentView{ShipmentSummary: shipment.Summary(), OrderID: order.ID, Order: v})
+	if err != nil {
+		return answer{}, err
+	}
+	return a.tagged(order.Sequence), nil
+}

@@ -1,0 +1,132 @@
+package web
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/labstack/echo/v4"
+
+	"tracker/notify/webhooks"
+)
+
+// Webhooks manage where a merchant wants its events sent. Implemented by
+// *webhooks.Service.
+type Webhooks interface {
+	Create(ctx context.Context, merchant string, in webhooks.NewEndpoint) (webhooks.Endpoint, error)
+	Get(ctx context.Context, merchant, id string) (webhooks.Endpoint, error)
+	List(ctx context.Context, merchant string) ([]webhooks.Endpoint, error)
+	Update(ctx context.Context, merchant, id string, change webhooks.Change) (webhooks.Endpoint, error)
+	Delete(ctx context.Context, merchant, id string) error
+	RotateSecret(ctx context.Context, merchant, id string) (webhooks.Endpoint, error)
+	Attempts(ctx context.Context, merchant string, f webhooks.AttemptFilter) (webhooks.AttemptPage, error)
+	Replay(ctx context.Context, merchant, id string, r webhooks.ReplayRequest) (int, error)
+}
+
+func (s *Server) createEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+	var in struct {
+		URL    string   `json:"url"`
+		Events []string `json:"events"`
+	}
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	e, err := s.deps.Webhooks.Create(ctx, principalOf(c).key.Merchant, webhooks.NewEndpoint{URL: in.URL, Events: in.Events})
+	if err != nil {
+		return answer{}, err
+	}
+	a, err := reply(http.StatusCreated, e)
+	if err != nil {
+		return answer{}, err
+	}
+	return a.at("/v1/webhook_endpoints/" + e.ID), nil
+}
+
+func (s *Server) listEndpoints(ctx context.Context, c echo.Context) (answer, error) {
+	if _, err := parseQuery(c); err != nil {
+		return answer{}, err
+	}
+	list, err := s.deps.Webhooks.List(ctx, principalOf(c).key.Merchant)
+	if err != nil {
+		return answer{}, err
+	}
+	return reply(http.StatusOK, listView[webhooks.Endpoint]{Data: append([]webhooks.Endpoint{}, list...)})
+}
+
+func (s *Server) getEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+	e, err := s.deps.Webhooks.Get(ctx, principalOf(c).key.Merchant, c.Param("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	return reply(http.StatusOK, e)
+}
+
+func (s *Server) changeEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+	var in struct {
+		URL     *string  `json:"url"`
+		Events  []string `json:"events"`
+		Enabled *bool    `json:"enabled"`
+	}
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	e, err := s.deps.Webhooks.Update(ctx, principalOf(c).key.Merchant, c.Param("id"), webhooks.Change{URL: in.URL, Events: in.Events, Enabled: in.Enabled})
+	if err != nil {
+		return answer{}, err
+	}
+	return reply(http.StatusOK, e)
+}
+
+func (s *Server) deleteEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+	if err := s.deps.Webhooks.Delete(ctx, principalOf(c).key.Merchant, c.Param("id")); err != nil {
+		return answer{}, err
+	}
+	return answer{Status: http.StatusNoContent, Header: map[string]string{}}, nil
+}
+
+func (s *Server) rotateSecret(ctx context.Context, c echo.Context) (answer, error) {
+	if err := decodeOptional(c, &struct{}{}); err != nil {
+		return answer{}, err
+	}
+	e, err := s.deps.Webhooks.RotateSecret(ctx, principalOf(c).key.Merchant, c.Param("id"))
+	if err != nil {
+		return answer{}, err
+	}
+	return reply(http.StatusOK, e)
+}
+
+func (s *Server) listAttempts(ctx context.Context, c echo.Context) (answer, error) {
+	q, err := parseQuery(c, "subject", "event_id", "limit", "starting_after")
+	if err != nil {
+		return answer{}, err
+	}
+	f := webhooks.AttemptFilter{Endpoint: c.Param("id"), Subject: q.Get("subject"), EventID: q.Get("event_id"), StartingAfter: q.Get("starting_after")}
+	if f.Limit, err = limitOf(q); err != nil {
+		return answer{}, err
+	}
+	page, err := s.deps.Webhooks.Attempts(ctx, principalOf(c).key.Merchant, f)
+	if err != nil {
+		return answer{}, queryProblem(err)
+	}
+	return reply(http.StatusOK, listView[webhooks.Attempt]{Data: append([]webhooks.Attempt{}, page.Data...), HasMore: page.HasMore})
+}
+
+func (s *Server) replayEvents(ctx context.Context, c echo.Context) (answer, error) {
+	var in struct {
+		Since      *time.Time `json:"since"`
+		EventIDs   []string   `json:"event_ids"`
+		FailedOnly bool       `json:"failed_only"`
+	}
+	if err := decode(c, &in); err != nil {
+		return answer{}, err
+	}
+	r := webhooks.ReplayRequest{EventIDs: in.EventIDs, FailedOnly: in.FailedOnly}
+	if in.Since != nil {
+		r.Since = in.Since.UTC()
+	}
+	n, err := s.deps.Webhooks.Replay(ctx, principalOf(c).key.Merchant, c.Param("id"), r)
+	if err != nil {
+		return answer{}, err
+	}
+	return reply(http.StatusAccepted, map[string]int{"queued": n})
+}
