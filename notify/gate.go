@@ -14,6 +14,7 @@ type gate struct {
 	mu       sync.Mutex
 	closed   bool // draining: nobody enters
 	total    int
+	busy     int // handlers that run, also after their watcher ended
 	address  map[string]int
 	connects map[string]time.Time // per principal: when its bucket is full again
 }
@@ -101,10 +102,23 @@ func (g *gate) close() {
 	g.closed = true
 }
 
-func (g *gate) open() int {
+// hold counts a running handler until the function that it returns is called.
+func (g *gate) hold() (release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	return g.total
+	g.busy++
+	return func() {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.busy--
+	}
+}
+
+// idle reports whether no watcher and no handler is left.
+func (g *gate) idle() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.total == 0 && g.busy == 0
 }
 
 // soon and later spread those who were turned away.

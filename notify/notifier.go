@@ -113,22 +113,15 @@ func (n *Notifier) Run(ctx context.Context) error {
 	}
 	n.turn(ctx)
 	n.gate.close()
-	for n.gate.open() > 0 {
-		list := n.wheel.everyone()
-		for _, w := range list {
-			n.end(w, stopped)
-		}
-		if len(list) == 0 {
-			break // the rest is between the gate and its sink, and ends by itself
-		}
+	for _, w := range n.wheel.close() {
+		n.end(w, stopped)
 	}
 	both.Wait()
 	return nil
 }
 
 // Publish tells the notifier of the next event of the stream. It returns when
-// every watcher of that feed was served without blocking on any of them. Calls
-// for one feed must not overlap. What it costs does not depend on how many
+// every watcher of that feed was served, blocking on none of them. What it costs does not depend on how many
 // other feeds are watched.
 func (n *Notifier) Publish(_ uint64, e eventwire.Event) {
 	n.count.published.Add(1)
@@ -170,10 +163,7 @@ func (n *Notifier) ServeFeed(w http.ResponseWriter, r *http.Request, a Access) e
 	default:
 		err = n.serveShortPoll(w, r, a, q)
 	}
-	if limit := (*LimitError)(nil); errors.As(err, &limit) {
-		n.refuse(limit)
-	}
-	return err
+	return n.refused(err)
 }
 
 // CloseKey ends every connection of a principal, whose key was revoked.

@@ -51,15 +51,16 @@ func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Acces
 		return err
 	}
 	defer n.end(watch, gone)
+	defer n.gate.hold()()
 	h := w.Header()
 	h.Set("Preference-Applied", "wait="+seconds(q.wait))
 	if s.seq() == q.after && !s.event.Closed {
 		why := n.await(r, watch, s, q)
 		if why == revoked || why == keyClosed {
-			return refused(h, ErrRevoked)
+			return withoutHint(h, ErrRevoked)
 		}
 		if s, err = n.load(r.Context(), watch.topic); err != nil {
-			return refused(h, err)
+			return withoutHint(h, err)
 		}
 		if why == drained || why == stopped {
 			h.Set("Connection", "close") // the next poll shall find another process
@@ -71,7 +72,7 @@ func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Acces
 	return nil
 }
 
-func refused(h http.Header, err error) error {
+func withoutHint(h http.Header, err error) error {
 	h.Del("Preference-Applied")
 	return err
 }

@@ -34,7 +34,7 @@ func (n *Notifier) serveSSE(w http.ResponseWriter, r *http.Request, a Access, q 
 		n.serveFinished(w, watch, preface)
 	case n.servePark(w, r, watch, s, preface):
 	default:
-		n.serveR3(w, r, watch, preface, func() { n.join(watch, s) })
+		n.serveR3(w, r, watch, preface, false, func(*r3Conn) { n.join(watch, s) })
 	}
 	return nil
 }
@@ -102,6 +102,7 @@ type streamWriter struct {
 	timeout time.Duration
 	cancel  context.CancelFunc
 	header  http.Header
+	flushed func() // may be nil
 	armed   bool
 	err     error
 }
@@ -139,6 +140,9 @@ func (s *streamWriter) Flush() {
 	}
 	_ = s.control.SetWriteDeadline(time.Time{}) // unsupported here means it was never set
 	s.armed = false
+	if s.flushed != nil {
+		s.flushed()
+	}
 }
 
 func (s *streamWriter) arm() {

@@ -54,7 +54,8 @@ type r3Conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	retry  func() []byte // the jittered reconnection time in milliseconds
-	ready  func()
+	ready  func(*r3Conn)
+	room   chan struct{} // for a patient one: something was written since
 	joined chan struct{} // closed when ready has returned
 
 	mu     sync.Mutex
@@ -64,8 +65,10 @@ type r3Conn struct {
 }
 
 // serveR3 streams through r3labs until the connection ends. ready is called
-// when frames may be sent.
-func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watcher, preface []byte, ready func()) {
+// when frames may be sent. A patient connection waits in push for a client that
+// is behind, where others are cut.
+func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watcher, preface []byte, patient bool, ready func(*r3Conn)) {
+	defer n.gate.hold()()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	number := n.r3.last.Add(1)
@@ -78,10 +81,15 @@ func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watche
 	n.start(watch)
 	w.WriteHeader(http.StatusOK)
 	out := newStreamWriter(w, n.opt.WriteTimeout, cancel)
+	if patient {
+		c.room = make(chan struct{}, 1)
+		out.flushed = c.wake
+	}
 	_, _ = out.Write(preface)
 	out.Flush()
 	request := &http.Request{Method: http.MethodGet, Header: http.Header{}, URL: &url.URL{RawQuery: "stream=" + c.id}}
 	c.server.ServeHTTP(out, request.WithContext(ctx))
+	cancel()
 	<-c.joined
 	n.end(watch, out.why())
 }
@@ -93,7 +101,32 @@ func (c *r3Conn) open() {
 	over := c.done
 	c.mu.Unlock()
 	if !over {
-		c.ready()
+		c.ready(c)
+	}
+}
+
+// wake lets push try again.
+func (c *r3Conn) wake() {
+	select {
+	case c.room <- struct{}{}:
+	default:
+	}
+}
+
+// push sends f as soon as there is room. The write deadline bounds the wait.
+func (c *r3Conn) push(f *frame) error {
+	for {
+		switch c.send(f) {
+		case goesOn:
+			return nil
+		case gone:
+			return context.Canceled
+		}
+		select {
+		case <-c.room:
+		case <-c.ctx.Done():
+			return c.ctx.Err()
+		}
 	}
 }
 
@@ -105,8 +138,11 @@ func (c *r3Conn) send(f *frame) reason {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.cursor = f.id
-	return c.publish((*sse.Event)(e))
+	why := c.publish((*sse.Event)(e))
+	if why == goesOn {
+		c.cursor = f.id
+	}
+	return why
 }
 
 func (c *r3Conn) beat() reason {
@@ -115,7 +151,11 @@ func (c *r3Conn) beat() reason {
 	if !c.live {
 		return goesOn
 	}
-	return c.publish(&sse.Event{Comment: []byte(heartbeat)})
+	why := c.publish(&sse.Event{Comment: []byte(heartbeat)})
+	if why == slow && c.room != nil {
+		return goesOn // it is being written to: sign of life enough
+	}
+	return why
 }
 
 // publish reports slow when the stream's queue is full. The caller holds c.mu.

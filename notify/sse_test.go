@@ -129,9 +129,7 @@ func TestSSE_lifetime(t *testing.T) {
 		s := r.watch(t, r.feedURL(f.key, ""))
 		s.want("1")
 		s.wantName("END")
-		if got := r.Stats().Ended["lifetime"]; got != 1 {
-			t.Errorf("ended by lifetime: %d, want 1", got)
-		}
+		until(t, "ended by lifetime", func() bool { return r.Stats().Ended["lifetime"] == 1 })
 	})
 }
 

@@ -1,6 +1,9 @@
 package notify
 
-import "sync/atomic"
+import (
+	"errors"
+	"sync/atomic"
+)
 
 // counters are what Stats reads.
 type counters struct {
@@ -59,11 +62,15 @@ func (n *Notifier) Stats() Stats {
 	return s
 }
 
-// refuse counts err where it is a refusal.
-func (n *Notifier) refuse(err *LimitError) {
-	for i, name := range limits() {
-		if name == err.Limit {
-			n.count.refused[i].Add(1)
+// refused counts err where it is a refusal, and returns it.
+func (n *Notifier) refused(err error) error {
+	var limit *LimitError
+	if errors.As(err, &limit) {
+		for i, name := range limits() {
+			if name == limit.Limit {
+				n.count.refused[i].Add(1)
+			}
 		}
 	}
+	return err
 }

@@ -169,7 +169,9 @@ func (n *Notifier) admit(ctx context.Context, w *watcher, a Access) (*snapshot, 
 func (n *Notifier) start(w *watcher) {
 	w.counted = true
 	n.count.lane[w.lane].Add(1)
-	n.wheel.add(w)
+	if !n.wheel.add(w) {
+		n.end(w, stopped)
+	}
 }
 
 // end ends w, once. It must not be called with a lock of this package held.

@@ -13,19 +13,30 @@ const slots = 16
 // one ticker for all heartbeats and all lifetimes. Who joins gets a random slot,
 // so that a herd that came at once is not visited at once.
 type wheel struct {
-	mu   sync.Mutex
-	slot [slots][]*watcher
+	mu     sync.Mutex
+	closed bool
+	slot   [slots][]*watcher
 }
 
-func (h *wheel) add(w *watcher) {
+// add reports false when the wheel turns no more.
+func (h *wheel) add(w *watcher) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if w.over.Load() {
-		return
+	if h.closed || w.over.Load() {
+		return !h.closed
 	}
 	w.slot = rand.Int32N(slots)
 	w.slotAt = int32(len(h.slot[w.slot]))
 	h.slot[w.slot] = append(h.slot[w.slot], w)
+	return true
+}
+
+// close stops the wheel and returns who is left on it.
+func (h *wheel) close() []*watcher {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	return h.everyone()
 }
 
 func (h *wheel) remove(w *watcher) {
