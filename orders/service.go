@@ -19,6 +19,9 @@ type Store interface {
 	// when Save returns nil. It answers ErrStale, and writes nothing, when the
 	// order is no longer at the change's base.
 	Save(ctx context.Context, change Change) error
+	// Together runs fn in one transaction: what is read and saved with the ctx
+	// that fn gets belongs to it. fn may run more than once.
+	Together(ctx context.Context, fn func(ctx context.Context) error) error
 	// Order answers ErrNotFound where the merchant has no such order.
 	Order(ctx context.Context, merchant, id string) (Order, error)
 	// OrderOf is the id of the order of a shipment, or ErrNotFound.
@@ -172,34 +175,67 @@ func (s *Service) Payable(ctx context.Context, merchant, id string) (Due, error)
 	return o.due(s.now()), nil
 }
 
-// change reads, decides and saves. A lost compare-and-set is decided again on
-// what is there now, unless the caller insisted on a sequence: then it lost.
-func (s *Service) change(ctx context.Context, merchant, id string, ifSequence int64, decide func(Order) (Change, error)) (Order, error) {
-	var o Order
-	for range attempts {
-		var err error
-		if o, err = s.Get(ctx, merchant, id); err != nil {
-			return Order{}, err
-		}
-		if ifSequence != 0 && ifSequence != o.Sequence {
-			return Order{}, conflict(o, CodeSequenceMismatch, "the order is at sequence %d, not %d", o.Sequence, ifSequence)
-		}
-		change, err := decide(o)
-		if err != nil {
-			return Order{}, err
-		}
-		if len(change.Events) == 0 {
-			return o, nil
-		}
-		err = s.store.Save(ctx, change)
-		if err == nil {
-			return change.Order, nil
-		}
-		if !errors.Is(err, ErrStale) {
-			return Order{}, fmt.Errorf("orders: save %s: %w", id, err)
-		}
+// decision is what a wish makes of the order as it is. Pure: it may be asked
+// again about a newer state.
+type decision func(Order) (Change, error)
+
+// change takes a decision and returns the order as it then is.
+func (s *Service) change(ctx context.Context, merchant, id string, ifSequence int64, decide decision) (Order, error) {
+	o, _, err := s.apply(ctx, merchant, id, ifSequence, decide)
+	return o, err
+}
+
+// apply also says whether anything changed. It reads outside of any transaction
+// first, which is right nearly always and holds nobody up. Whoever loses the
+// compare-and-set then reads and decides within the transaction that saves: what
+// the winner wrote may not be committed yet, and cannot be seen from outside.
+func (s *Service) apply(ctx context.Context, merchant, id string, ifSequence int64, decide decision) (Order, bool, error) {
+	o, changed, err := s.attempt(ctx, merchant, id, ifSequence, decide)
+	for n := 1; errors.Is(err, ErrStale) && n < attempts; n++ {
+		o, changed, err = s.attemptWithin(ctx, merchant, id, ifSequence, decide)
 	}
-	return Order{}, conflict(o, CodeConcurrentUpdate, "others changed the order at the same time")
+	if errors.Is(err, ErrStale) {
+		return Order{}, false, conflict(o, CodeConcurrentUpdate, "others changed the order at the same time")
+	}
+	return o, changed, err
+}
+
+// attemptWithin is an attempt in one transaction. A refusal is carried past its
+// end, so that what it was refused for is committed before anybody is told.
+func (s *Service) attemptWithin(ctx context.Context, merchant, id string, ifSequence int64, decide decision) (o Order, changed bool, err error) {
+	var refusal error
+	err = s.store.Together(ctx, func(ctx context.Context) error {
+		o, changed, refusal = s.attempt(ctx, merchant, id, ifSequence, decide)
+		var refused *ConflictError
+		if errors.As(refusal, &refused) {
+			return nil
+		}
+		return refusal
+	})
+	if err == nil {
+		err = refusal
+	}
+	return o, changed, err
+}
+
+// attempt reads, decides and saves once. With ErrStale comes the order that the
+// decision was taken on.
+func (s *Service) attempt(ctx context.Context, merchant, id string, ifSequence int64, decide decision) (Order, bool, error) {
+	o, err := s.Get(ctx, merchant, id)
+	if err != nil {
+		return Order{}, false, err
+	}
+	if ifSequence != 0 && ifSequence != o.Sequence {
+		return Order{}, false, conflict(o, CodeSequenceMismatch, "the order is at sequence %d, not %d", o.Sequence, ifSequence)
+	}
+	change, err := decide(o)
+	if err != nil || len(change.Events) == 0 {
+		return o, false, err
+	}
+	if err := s.store.Save(ctx, change); err != nil {
+		return o, false, fmt.Errorf("orders: save %s: %w", id, err)
+	}
+	return change.Order, true, nil
 }
 
 func (o Order) due(now time.Time) Due {

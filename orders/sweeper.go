@@ -55,10 +55,10 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 }
 
 func (s *Service) expire(ctx context.Context, ref Ref) (bool, error) {
-	o, err := s.change(ctx, ref.Merchant, ref.ID, 0, func(o Order) (Change, error) { return expire(o, s.now()) })
+	_, changed, err := s.apply(ctx, ref.Merchant, ref.ID, 0, func(o Order) (Change, error) { return expire(o, s.now()) })
 	var lost *ConflictError
 	if errors.As(err, &lost) {
 		return false, nil
 	}
-	return err == nil && o.Status == StatusExpired, err
+	return changed, err
 }

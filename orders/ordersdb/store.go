@@ -62,6 +62,11 @@ func (s *Store) Save(ctx context.Context, change orders.Change) error {
 	})
 }
 
+// Together implements orders.Store.
+func (s *Store) Together(ctx context.Context, fn func(ctx context.Context) error) error {
+	return s.db.Write(ctx, func(ctx context.Context, _ *gorm.DB) error { return fn(ctx) })
+}
+
 // saveOrder comes first in the transaction: whoever loses the compare-and-set has
 // written nothing.
 func saveOrder(tx *gorm.DB, change orders.Change, row orderRow) error {
