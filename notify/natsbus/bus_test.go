@@ -1,0 +1,360 @@
+package natsbus_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"tracker/notify/eventwire"
+	"tracker/notify/natsbus"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func portOf(address string) (int, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(u.Port())
+}
+
+func TestBus_Last(t *testing.T) {
+	t.Parallel()
+	b, id := embedded(t, t.TempDir()), newOrder()
+	if _, ok, err := b.Last(t.Context(), orderKey(id)); ok || err != nil {
+		t.Fatalf("an empty stream has a last message: %v, %v", ok, err)
+	}
+	publish(t, b, id, 1, 2, 3)
+	e, ok, err := b.Last(t.Context(), orderKey(id))
+	if err != nil || !ok || e.Seq != 3 || len(e.Timeline) != 3 {
+		t.Fatalf("got %+v, %v, %v", e, ok, err)
+	}
+}
+
+func TestBus_Publish_drops_repetitions_and_keeps_order(t *testing.T) {
+	t.Parallel()
+	b, id, other := embedded(t, t.TempDir()), newOrder(), newOrder()
+	s := follow(t, b)
+	list := []natsbus.Message{
+		message(t, event(t, id, 1)), message(t, event(t, other, 1)), message(t, event(t, id, 2)), message(t, event(t, id, 3)),
+	}
+	for range 3 {
+		if err := b.Publish(t.Context(), list); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publish(t, b, other, 2)
+	s.await(t, 5)
+	if got := s.of(id); !slices.Equal(got, []int64{1, 2, 3}) {
+		t.Errorf("got %v", got)
+	}
+	if n, err := b.Count(t.Context()); err != nil || n != 5 {
+		t.Errorf("%d messages, %v; want 5", n, err)
+	}
+}
+
+func TestOpen_finds_what_was_stored(t *testing.T) {
+	t.Parallel()
+	dir, id := t.TempDir(), newOrder()
+	b := embedded(t, dir)
+	if !b.WasEmpty() {
+		t.Error("a new stream is not empty")
+	}
+	publish(t, b, id, 1, 2)
+	life := b.Incarnation()
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b = embedded(t, dir)
+	e, ok, err := b.Last(t.Context(), orderKey(id))
+	if err != nil || !ok || e.Seq != 2 {
+		t.Fatalf("got %+v, %v, %v", e, ok, err)
+	}
+	if b.WasEmpty() || b.Incarnation() != life {
+		t.Error("the stream is taken for another one")
+	}
+}
+
+func TestOpen_after_the_store_was_deleted(t *testing.T) {
+	t.Parallel()
+	dir, id := filepath.Join(t.TempDir(), "nats"), newOrder()
+	b := embedded(t, dir)
+	publish(t, b, id, 1, 2)
+	life := b.Incarnation()
+	if err := errors.Join(b.Close(), os.RemoveAll(dir)); err != nil {
+		t.Fatal(err)
+	}
+	b = embedded(t, dir)
+	if !b.WasEmpty() || b.Incarnation() == life {
+		t.Error("the new stream is taken for the old one")
+	}
+	publish(t, b, id, 2)
+	if e, ok, err := b.Last(t.Context(), orderKey(id)); err != nil || !ok || e.Seq != 2 {
+		t.Fatalf("got %+v, %v, %v", e, ok, err)
+	}
+}
+
+func TestOpen_says_what_is_wrong(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody is there once it is closed
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for name, o := range map[string]natsbus.Options{
+		"nothing":      {},
+		"not a folder": {StoreDir: filepath.Join(file, "nats")},
+		"nobody":       {URL: "nats://" + l.Addr().String()},
+		"no such file": {URL: "nats://" + l.Addr().String(), RootCAFile: filepath.Join(file, "ca.pem")},
+	} {
+		if b, err := natsbus.Open(t.Context(), quiet(o)); err == nil {
+			t.Errorf("%s: no error", name)
+			_ = b.Close() // the test has failed already
+		}
+	}
+}
+
+func TestBus_Restore(t *testing.T) {
+	t.Parallel()
+	b, id, fresh := embedded(t, t.TempDir()), newOrder(), newOrder()
+	publish(t, b, id, 1, 2)
+	for _, c := range []struct {
+		id     string
+		seq    int64
+		stored bool
+	}{{id, 1, false}, {id, 2, false}, {id, 4, true}, {id, 3, false}, {fresh, 7, true}, {fresh, 7, false}} {
+		stored, err := b.Restore(t.Context(), event(t, c.id, c.seq))
+		if err != nil || stored != c.stored {
+			t.Errorf("restore %d: %v, %v; want %v", c.seq, stored, err, c.stored)
+		}
+	}
+	if e, _, err := b.Last(t.Context(), orderKey(id)); err != nil || e.Seq != 4 {
+		t.Errorf("the last one is %d, %v", e.Seq, err)
+	}
+}
+
+func TestBus_Reset(t *testing.T) {
+	t.Parallel()
+	b, id := embedded(t, t.TempDir()), newOrder()
+	s := follow(t, b)
+	publish(t, b, id, 1, 2)
+	s.await(t, 2)
+	life := b.Incarnation()
+	if err := b.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := b.Count(t.Context()); err != nil || n != 0 || b.Incarnation() == life {
+		t.Fatalf("%d messages, %v", n, err)
+	}
+	s.awaitGap(t)
+	publish(t, b, id, 2, 3) // the ids are forgotten with the stream
+	s.await(t, 4)
+	if got := s.of(id); !slices.Equal(got, []int64{1, 2, 2, 3}) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestBus_Publish_makes_a_stream_that_is_gone(t *testing.T) {
+	t.Parallel()
+	out := newOutside(t)
+	b, id := open(t, out.options()), newOrder()
+	s := follow(t, b)
+	out.stop()
+	if err := b.Publish(t.Context(), []natsbus.Message{message(t, event(t, id, 1))}); err == nil {
+		t.Fatal("published to nobody")
+	}
+	if err := b.Healthy(t.Context()); err == nil {
+		t.Error("healthy without a server")
+	}
+	if err := os.RemoveAll(filepath.Join(out.dir, "jetstream")); err != nil {
+		t.Fatal(err)
+	}
+	out.start()
+	untilNil(t, func() error { return b.Publish(t.Context(), []natsbus.Message{message(t, event(t, id, 1))}) })
+	s.awaitGap(t)
+	publish(t, b, id, 2)
+	s.until(t, "the event after the gap", func() bool { got := s.of(id); return len(got) > 0 && got[len(got)-1] == 2 })
+	if err := b.Healthy(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// untilNil tries until fn returns nil.
+func untilNil(t *testing.T, fn func() error) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(30 * time.Second)
+	for {
+		err := fn()
+		if err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("still: %v", err)
+		}
+	}
+}
+
+func TestBus_Follow_misses_nothing_over_a_restart_of_the_server(t *testing.T) {
+	t.Parallel()
+	out := newOutside(t)
+	b, id := open(t, out.options()), newOrder()
+	s := follow(t, b)
+	publish(t, b, id, 1, 2)
+	s.await(t, 2)
+	out.stop()
+	out.start()
+	other := open(t, out.options()) // back before b is
+	publish(t, other, id, 3)
+	untilNil(t, func() error { return b.Publish(t.Context(), []natsbus.Message{message(t, event(t, id, 4))}) })
+	s.await(t, 4)
+	if got := s.of(id); !slices.Equal(got, []int64{1, 2, 3, 4}) || s.reasons() != "" {
+		t.Errorf("got %v, gaps %q", got, s.reasons())
+	}
+}
+
+// The stream comes back without its end and grows again: the same sequences now
+// mean other messages.
+func TestBus_Follow_notices_a_lost_tail(t *testing.T) {
+	t.Parallel()
+	out := newOutside(t)
+	b, id, other := open(t, out.options()), newOrder(), newOrder()
+	publish(t, b, id, 1)
+	out.stop()
+	saved := t.TempDir()
+	if err := os.CopyFS(saved, os.DirFS(out.dir)); err != nil {
+		t.Fatal(err)
+	}
+	out.start()
+	untilNil(t, func() error { return b.Healthy(t.Context()) })
+	s := follow(t, b)
+	publish(t, b, id, 2, 3)
+	s.await(t, 2)
+	out.stop()
+	if err := errors.Join(os.RemoveAll(out.dir), os.CopyFS(out.dir, os.DirFS(saved))); err != nil {
+		t.Fatal(err)
+	}
+	out.start()
+	publish(t, open(t, out.options()), other, 1, 2, 3)
+	s.awaitGap(t)
+}
+
+func TestBus_Replay(t *testing.T) {
+	t.Parallel()
+	b, id, other := embedded(t, t.TempDir()), newOrder(), newOrder()
+	publish(t, b, id, 1, 2)
+	publish(t, b, other, 1)
+	publish(t, b, id, 3)
+
+	s := newSeen()
+	var last uint64
+	run(t, func(ctx context.Context) error {
+		return b.Replay(ctx, eventwire.MerchantWildcards(merchant), 1, func(seq uint64, e eventwire.Event) error {
+			last = max(last, seq)
+			s.add(e)
+			return nil
+		})
+	})
+	s.await(t, 3)
+	publish(t, b, other, 2)
+	s.await(t, 4)
+	if got := s.of(id); !slices.Equal(got, []int64{2, 3}) {
+		t.Errorf("got %v", got)
+	}
+	boom := errors.New("boom")
+	err := b.Replay(t.Context(), []string{orderKey(other).Subject()}, 0, func(_ uint64, e eventwire.Event) error {
+		if e.Seq == 2 {
+			return boom
+		}
+		return nil
+	})
+	if !errors.Is(err, boom) {
+		t.Errorf("got %v", err)
+	}
+	if err := b.Replay(t.Context(), []string{eventwire.Wildcard}, 99, nil); !errors.Is(err, natsbus.ErrBeyond) {
+		t.Errorf("beyond the end: %v", err)
+	}
+}
+
+func TestBus_Replay_of_what_is_purged(t *testing.T) {
+	t.Parallel()
+	o := quiet(natsbus.Options{StoreDir: t.TempDir(), PerSubject: 2})
+	b, id := open(t, o), newOrder()
+	publish(t, b, id, 1, 2, 3, 4, 5)
+	err := b.Replay(t.Context(), []string{eventwire.Wildcard}, 1, nil)
+	if !errors.Is(err, natsbus.ErrPurged) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBus_Replay_ends_when_the_stream_is_another(t *testing.T) {
+	t.Parallel()
+	b, id := embedded(t, t.TempDir()), newOrder()
+	publish(t, b, id, 1)
+	first, ended := make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- b.Replay(t.Context(), []string{eventwire.Wildcard}, 0, func(uint64, eventwire.Event) error { close(first); return nil })
+	}()
+	<-first
+	if err := b.Reset(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	var gap *natsbus.GapError
+	if err := <-ended; !errors.As(err, &gap) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestBus_Request(t *testing.T) {
+	t.Parallel()
+	b := embedded(t, t.TempDir())
+	if _, err := b.Request(t.Context(), "ask.orders", nil); !errors.Is(err, natsbus.ErrNobody) {
+		t.Errorf("nobody: %v", err)
+	}
+	stop, err := b.Serve(t.Context(), "ask.orders", func(_ context.Context, request []byte) ([]byte, error) {
+		switch string(request) {
+		case "bad":
+			return nil, errors.New("it is bad")
+		case "worse":
+			panic("it is worse")
+		}
+		return append([]byte("re: "), request...), nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := b.Request(t.Context(), "ask.orders", []byte("x")); err != nil || string(got) != "re: x" {
+		t.Errorf("got %q, %v", got, err)
+	}
+	var remote *natsbus.RemoteError
+	if _, err := b.Request(t.Context(), "ask.orders", []byte("bad")); !errors.As(err, &remote) || remote.Text != "it is bad" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.Request(t.Context(), "ask.orders", []byte("worse")); !errors.As(err, &remote) {
+		t.Errorf("got %v", err)
+	}
+	stop()
+	stop()
+	if _, err := b.Request(t.Context(), "ask.orders", nil); !errors.Is(err, natsbus.ErrNobody) {
+		t.Errorf("nobody: %v", err)
+	}
+}
