@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ type feed struct {
 	key      eventwire.Key
 	owner    string
 	epoch    int64
+	padding  int // bytes that make an event big
 	timeline []eventwire.Transition
 }
 
@@ -52,7 +54,7 @@ func (f *feed) next(closed bool) eventwire.Event {
 	at := time.Date(2026, 11, 23, 9, 0, int(seq), 0, time.UTC)
 	f.timeline = append(f.timeline, eventwire.Transition{Seq: seq, Type: fmt.Sprintf("%s.step_%d", f.key.Kind, seq), To: "s", At: at, Cause: "merchant"})
 	resource := map[string]any{"id": f.key.ID, "status": "s" + strconv.FormatInt(seq, 10), "payment_status": "paid", "sequence": seq,
-		"updated_at": at, "items": []string{"a"}, "note": "not part of a status"}
+		"updated_at": at, "items": []string{"a"}, "note": "not part of a status" + strings.Repeat(".", f.padding)}
 	e, err := eventwire.New(f.key, f.owner, f.epoch, closed, append([]eventwire.Transition(nil), f.timeline...), resource)
 	if err != nil {
 		panic(err)

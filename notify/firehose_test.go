@@ -1,0 +1,113 @@
+package notify_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"tracker/notify"
+)
+
+func TestFirehose(t *testing.T) {
+	t.Parallel()
+	for _, w := range []way{plain, r3, h2c, overTLS, h2, hidden} {
+		t.Run(w.name, func(t *testing.T) {
+			t.Parallel()
+			r := setup(t, w, nil)
+			a, b, foreign := newFeed(orderKey(1)), newFeed(paymentKey(1)), newFeed(orderKey(2))
+			foreign.key.Merchant = stranger
+			r.emitted(a, 2)
+			r.emitted(foreign, 1)
+			r.emitted(b, 1)
+			s := r.watch(t, r.url+"/events")
+			if first := s.raw(); first.wait == "" {
+				t.Errorf("the first block is %+v, want retry", first)
+			}
+			s.want("life1-1", "life1-2", "life1-4")
+			r.emitted(foreign, 1)
+			r.emitted(a, 1)
+			s.want("life1-6")
+			s.close()
+			r.emitted(b, 1)
+			s = r.watch(t, r.url+"/events?after=life1-0", "Last-Event-ID", s.last)
+			s.want("life1-7")
+			s = r.watch(t, r.url+"/events?after=life1-4")
+			s.want("life1-6", "life1-7")
+		})
+	}
+}
+
+func TestFirehose_cursor_of_another_life_is_reset(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	r.emitted(newFeed(orderKey(1)), 2)
+	s := r.watch(t, r.url+"/events", "Last-Event-ID", "life0-77")
+	if m := s.wantName("reset"); m.id != "life1-0" {
+		t.Errorf("reset has id %q", m.id)
+	}
+	s.want("life1-1", "life1-2")
+}
+
+func TestFirehose_bad_cursors(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	for _, query := range []string{"?after=", "?after=7", "?after=-7", "?after=life1-", "?after=life1-x", "?after=life1-%2B1", "?after=life1-99999999999999999999", "?after=%zz"} {
+		response := r.get(t, r.url+"/events"+query)
+		if response.StatusCode != http.StatusBadRequest {
+			t.Errorf("%s: %s, want 400", query, response.Status)
+		}
+	}
+}
+
+func TestFirehose_carries_a_burst_and_a_patient_reader(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	f := newFeed(orderKey(1))
+	r.emitted(f, 500) // far more than every queue holds
+	s := r.watch(t, r.url+"/events")
+	for seq := range 500 {
+		if m := s.next(); m.id == "" || m.name == "END" {
+			t.Fatalf("got %+v at %d", m, seq)
+		}
+	}
+}
+
+func TestFirehose_client_that_never_reads_is_cut(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, func(o *notify.Options) { o.WriteTimeout = 100 * time.Millisecond })
+	f := newFeed(orderKey(1))
+	f.padding = 100 << 10 // the kernel's buffers hold megabytes
+	r.get(t, r.url+"/events")
+	until(t, "it is connected", func() bool { return r.count("firehose", "r3labs") == 1 })
+	until(t, "it is cut", func() bool { r.emitted(f, 1); return r.Stats().Ended["slow"] == 1 })
+}
+
+func TestFirehose_ends_with_its_key_and_at_its_age(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, func(o *notify.Options) { o.Lifetime = 100 * time.Millisecond })
+	r.emitted(newFeed(orderKey(1)), 1)
+	s := r.watch(t, r.url+"/events")
+	s.want("life1-1")
+	s.wantName("END")
+	s = r.watch(t, r.url+"/events")
+	s.want("life1-1")
+	r.CloseKey("key")
+	s.wantName("END")
+	until(t, "both are counted", func() bool { e := r.Stats().Ended; return e["lifetime"] == 1 && e["key_closed"] == 1 })
+}
+
+func TestFirehose_drains(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	r.emitted(newFeed(orderKey(1)), 1)
+	s := r.watch(t, r.url+"/events")
+	s.want("life1-1")
+	if err := r.Drain(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantName("END")
+	if s.last != "life1-1" {
+		t.Errorf("the goodbye changed the cursor to %q", s.last)
+	}
+}
