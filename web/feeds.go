@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -31,6 +32,13 @@ func (s *Server) feed(kind eventwire.Kind, serve func(http.ResponseWriter, *http
 		}
 		return serve(c.Response(), c.Request(), a)
 	}
+}
+
+// opensWatcher reports whether the request will stay open, which costs more
+// than an answer at once.
+func opensWatcher(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.Header.Get("Upgrade") != "" ||
+		r.URL.Query().Has("wait") || strings.Contains(r.Header.Get("Prefer"), "wait")
 }
 
 func (s *Server) firehose(c echo.Context) error {

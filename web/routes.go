@@ -33,11 +33,12 @@ type route struct {
 	method, path string
 	access       access
 	scope        apikeys.Scope
-	budget       budget
+	budget       budget // of a feed: of its short polls; a watcher is charged as connects
 	body         int64 // most bytes; 0: smallBody
 	repeat       repeat
 	do           operation        // an ordinary answer
 	stream       echo.HandlerFunc // or a feed: no deadline, not in latency figures
+	watch        bool             // the feed may be watched
 }
 
 const streamKey = "tracker.stream"
@@ -97,6 +98,9 @@ func (s *Server) serveStream(c echo.Context, r route) error {
 // admit authenticates, authorises and charges. A bad credential is charged to
 // the address, so that guessing is as slow as asking without one.
 func (s *Server) admit(c echo.Context, r route) error {
+	if r.watch && opensWatcher(c.Request()) {
+		r.budget = connects
+	}
 	if r.access == anyone {
 		return s.charge(c, r.budget, principal{})
 	}

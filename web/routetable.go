@@ -75,7 +75,7 @@ func (s *Server) feedRoutes() []route {
 	for _, kind := range eventwire.Kinds() {
 		base := "/v1/" + kind.Plural() + "/:id"
 		list = append(list,
-			route{method: http.MethodGet, path: base + "/events", access: shopper, scope: apikeys.Read, budget: connects, stream: s.feed(kind, s.deps.Feeds.ServeFeed)},
+			route{method: http.MethodGet, path: base + "/events", access: shopper, scope: apikeys.Read, budget: reads, watch: true, stream: s.feed(kind, s.deps.Feeds.ServeFeed)},
 			route{method: http.MethodGet, path: base + "/status", access: shopper, scope: apikeys.Read, budget: reads, stream: s.feed(kind, s.deps.Feeds.ServeStatus)})
 	}
 	return list
