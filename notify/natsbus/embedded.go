@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -20,6 +21,9 @@ func embed(o Options) (*server.Server, error) {
 	if o.StoreDir == "" {
 		return nil, errors.New("natsbus: neither a URL nor a directory for the embedded server")
 	}
+	if err := os.MkdirAll(o.StoreDir, 0o700); err != nil {
+		return nil, fmt.Errorf("natsbus: store of the embedded server: %w", err)
+	}
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "tracker",
 		DontListen:             true,
@@ -34,22 +38,50 @@ func embed(o Options) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: embedded server: %w", err)
 	}
-	s.SetLoggerV2(serverLog{o.Logger.With("from", "nats-server")}, false, false, false)
+	log := serverLog{o.Logger.With("from", "nats-server"), make(chan string, 1)}
+	s.SetLoggerV2(log, false, false, false)
 	s.Start()
-	if !s.ReadyForConnections(startUp) {
+	if err := log.awaitStart(s); err != nil {
 		s.Shutdown()
 		s.WaitForShutdown()
-		return nil, fmt.Errorf("natsbus: the embedded server did not start on %s (it must be a directory that can be written)", o.StoreDir)
+		return nil, fmt.Errorf("natsbus: the embedded server did not start on %s: %w", o.StoreDir, err)
 	}
 	return s, nil
 }
 
+// awaitStart returns when the server is there, or why it will not be.
+func (l serverLog) awaitStart(s *server.Server) error {
+	for end := time.Now().Add(startUp); time.Now().Before(end); {
+		if s.ReadyForConnections(100 * time.Millisecond) {
+			return nil
+		}
+		select {
+		case text := <-l.fatal:
+			return errors.New(text)
+		default:
+		}
+	}
+	return fmt.Errorf("nothing after %v", startUp)
+}
+
 // serverLog is the server's log, quiet unless something is wrong.
-type serverLog struct{ log *slog.Logger }
+type serverLog struct {
+	log   *slog.Logger
+	fatal chan string // the first fatal error
+}
 
 func (l serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
 func (l serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l serverLog) Fatalf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+
+// Fatalf is the server's last word; it does not end the process.
+func (l serverLog) Fatalf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.log.Error(text)
+	select {
+	case l.fatal <- text:
+	default:
+	}
+}
