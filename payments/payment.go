@@ -71,6 +71,9 @@ type Payment struct {
 	Checks      int // status questions so far, against the budget
 	Tries       int // calls since something last changed; spaces the next one
 	Misses      int // questions in a row that got no answer
+	// Nudged is true once a waiting shopper has brought a check forward in the
+	// present status: one extra question, not one per click.
+	Nudged bool
 }
 
 // Reported is what the provider claims where it differs from what we asked for.
@@ -109,6 +112,7 @@ type Intent struct {
 	Key       string // unique per payment, and the end of the provider's key
 	Op        Op
 	Amount    int64 // OpCapture: minor units to capture
+	Target    int64 // OpCapture: the captured sum that it leads to
 	Cause     Cause
 	State     IntentState
 	Code      string // why it was refused

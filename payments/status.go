@@ -39,7 +39,7 @@ func transitions() map[Status][]Status {
 		StatusUnknown: {StatusProcessing, StatusAuthorized, StatusPartiallyCaptured, StatusCaptured,
 			StatusFailed, StatusLateSuccess, StatusReview},
 		StatusAuthorized:        {StatusPartiallyCaptured, StatusCaptured, StatusVoided, StatusExpired, StatusLateSuccess, StatusReview},
-		StatusPartiallyCaptured: {StatusCaptured, StatusPartiallyRefunded, StatusRefunded, StatusReversed, StatusReview},
+		StatusPartiallyCaptured: {StatusPartiallyCaptured, StatusCaptured, StatusPartiallyRefunded, StatusRefunded, StatusReversed, StatusReview},
 		StatusCaptured:          {StatusPartiallyRefunded, StatusRefunded, StatusReversed, StatusReview},
 		StatusPartiallyRefunded: {StatusRefunded, StatusReversed, StatusReview},
 		StatusRefunded:          {},

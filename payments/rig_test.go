@@ -1,0 +1,468 @@
+package payments_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"sync"
+	"testing"
+	"time"
+
+	"tracker/config/dbconn"
+	"tracker/config/dbconn/dbtest"
+	"tracker/notify/eventwire"
+	"tracker/notify/txoutbox"
+	"tracker/payments"
+	"tracker/payments/money"
+	"tracker/payments/paymentsdb"
+)
+
+// clock is a time that the test moves.
+type clock struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+func newClock() *clock { return &clock{at: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)} }
+
+func (c *clock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.at
+}
+
+func (c *clock) add(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.at = c.at.Add(d)
+}
+
+// session is what the fake bank knows of a payment.
+type session struct {
+	payments.Report
+	payment   string
+	asked     int64
+	capture   payments.CaptureMode
+	transfers map[string]payments.Transfer // by key
+	done      map[string]payments.Report   // operations by key
+}
+
+// fakeBank keeps sessions like a bank does. A Func that is set answers instead.
+type fakeBank struct {
+	clock *clock
+
+	mu       sync.Mutex
+	sessions map[string]*session // by reference
+	byKey    map[string]string
+	calls    map[string]int
+	events   int
+
+	CreateFunc  func(in payments.NewSession) (payments.Session, error)
+	StatusFunc  func(reference string) (payments.Report, error)
+	CaptureFunc func(in payments.Operation) (payments.Report, error)
+	VoidFunc    func(in payments.Operation) (payments.Report, error)
+	CancelFunc  func(in payments.Operation) (payments.Report, error)
+	RefundFunc  func(in payments.NewTransfer) (payments.Transfer, error)
+}
+
+var _ payments.Provider = (*fakeBank)(nil)
+
+func newFakeBank(c *clock) *fakeBank {
+	return &fakeBank{clock: c, sessions: map[string]*session{}, byKey: map[string]string{}, calls: map[string]int{}}
+}
+
+func (b *fakeBank) Name() string      { return "fake" }
+func (b *fakeBank) Origins() []string { return []string{"https://bank.example"} }
+
+func (b *fakeBank) count(call string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls[call]++
+}
+
+func (b *fakeBank) called(call string) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.calls[call]
+}
+
+func (b *fakeBank) Create(_ context.Context, in payments.NewSession) (payments.Session, error) {
+	b.count("create")
+	if b.CreateFunc != nil {
+		return b.CreateFunc(in)
+	}
+	return b.create(in)
+}
+
+func (b *fakeBank) create(in payments.NewSession) (payments.Session, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ref, ok := b.byKey[in.Key]
+	if !ok {
+		ref = fmt.Sprintf("ses_%d", len(b.sessions)+1)
+		b.byKey[in.Key] = ref
+		b.sessions[ref] = &session{
+			Report: payments.Report{Reference: ref, State: payments.ReportOpen, Currency: in.Amount.Currency,
+				Amount: in.Amount.Minor, OccurredAt: b.clock.now()},
+			payment: in.Payment, asked: in.Amount.Minor, capture: in.Capture,
+			transfers: map[string]payments.Transfer{}, done: map[string]payments.Report{},
+		}
+	}
+	return payments.Session{Reference: ref, RedirectURL: "https://bank.example/pay/" + ref}, nil
+}
+
+// with runs fn on a session under the lock and returns its report afterwards.
+func (b *fakeBank) with(reference string, fn func(s *session)) payments.Report {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.sessions[reference]
+	fn(s)
+	s.Transfers = nil
+	for _, t := range s.transfers {
+		s.Transfers = append(s.Transfers, t)
+	}
+	return s.Report
+}
+
+func (b *fakeBank) Status(_ context.Context, reference string) (payments.Report, error) {
+	b.count("status")
+	if b.StatusFunc != nil {
+		return b.StatusFunc(reference)
+	}
+	return b.with(reference, func(*session) {}), nil
+}
+
+func (b *fakeBank) Capture(_ context.Context, in payments.Operation) (payments.Report, error) {
+	b.count("capture")
+	if b.CaptureFunc != nil {
+		return b.CaptureFunc(in)
+	}
+	return b.take(in)
+}
+
+func (b *fakeBank) take(in payments.Operation) (payments.Report, error) {
+	var err error
+	r := b.with(in.Reference, func(s *session) {
+		if _, again := s.done[in.Key]; again {
+			return
+		}
+		ok := s.State == payments.ReportAuthorized || s.State == payments.ReportCaptured
+		if !ok || s.Captured+in.Amount.Minor > s.Amount {
+			err = &payments.RejectedError{Code: "not_capturable"}
+			return
+		}
+		s.State, s.Captured, s.OccurredAt = payments.ReportCaptured, s.Captured+in.Amount.Minor, b.clock.now()
+		s.done[in.Key] = s.Report
+	})
+	return r, err
+}
+
+func (b *fakeBank) Void(_ context.Context, in payments.Operation) (payments.Report, error) {
+	b.count("void")
+	if b.VoidFunc != nil {
+		return b.VoidFunc(in)
+	}
+	return b.end(in, payments.ReportAuthorized)
+}
+
+func (b *fakeBank) Cancel(_ context.Context, in payments.Operation) (payments.Report, error) {
+	b.count("cancel")
+	if b.CancelFunc != nil {
+		return b.CancelFunc(in)
+	}
+	return b.end(in, payments.ReportOpen)
+}
+
+func (b *fakeBank) end(in payments.Operation, from payments.ReportState) (payments.Report, error) {
+	return b.with(in.Reference, func(s *session) {
+		if s.State == from {
+			s.State, s.OccurredAt = payments.ReportCancelled, b.clock.now()
+		}
+	}), nil
+}
+
+func (b *fakeBank) Refund(_ context.Context, in payments.NewTransfer) (payments.Transfer, error) {
+	b.count("refund")
+	if b.RefundFunc != nil {
+		return b.RefundFunc(in)
+	}
+	return b.refund(in)
+}
+
+func (b *fakeBank) refund(in payments.NewTransfer) (payments.Transfer, error) {
+	var t payments.Transfer
+	var err error
+	b.with(in.Reference, func(s *session) {
+		known, again := s.transfers[in.Key]
+		if again {
+			t = known
+			return
+		}
+		if s.sent()+in.Amount.Minor > s.Captured {
+			err = &payments.RejectedError{Code: "exceeds"}
+			return
+		}
+		t = payments.Transfer{Refund: in.Refund, Reference: "re_" + in.Refund, Status: payments.RefundSucceeded, At: b.clock.now()}
+		s.transfers[in.Key] = t
+		s.done[in.Key] = payments.Report{Captured: in.Amount.Minor}
+	})
+	return t, err
+}
+
+// sent is the sum of the refunds of a session.
+func (s *session) sent() int64 {
+	var sum int64
+	for key := range s.transfers {
+		sum += s.done[key].Captured
+	}
+	return sum
+}
+
+// sentBack is what the bank has returned of a session.
+func (b *fakeBank) sentBack(reference string) int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.sessions[reference].sent()
+}
+
+type wireCallback struct {
+	EventID   string           `json:"event_id"`
+	Type      string           `json:"type"`
+	Payment   string           `json:"payment"`
+	Reference string           `json:"reference"`
+	Report    *payments.Report `json:"report"`
+}
+
+func (b *fakeBank) ParseCallback(header map[string][]string, body []byte, _ time.Time) (payments.Callback, error) {
+	if len(header["signature"]) != 1 || header["signature"][0] != "good" {
+		return payments.Callback{}, payments.ErrForged
+	}
+	var w wireCallback
+	if err := json.Unmarshal(body, &w); err != nil {
+		return payments.Callback{}, fmt.Errorf("%w: %w", payments.ErrMalformed, err)
+	}
+	return payments.Callback(w), nil
+}
+
+// decide is the shopper at the bank's page: it changes the session and says nothing.
+func (b *fakeBank) decide(reference string, state payments.ReportState) payments.Report {
+	return b.with(reference, func(s *session) {
+		s.State, s.OccurredAt = state, b.clock.now()
+		if state == payments.ReportCaptured {
+			s.Captured = s.Amount
+		}
+	})
+}
+
+// approve is a yes of the shopper, as the capture mode has it.
+func (b *fakeBank) approve(reference string) payments.Report {
+	b.mu.Lock()
+	manual := b.sessions[reference].capture == payments.CaptureManual
+	b.mu.Unlock()
+	if manual {
+		return b.decide(reference, payments.ReportAuthorized)
+	}
+	return b.decide(reference, payments.ReportCaptured)
+}
+
+// rig is a service over a real database and the fake bank.
+type rig struct {
+	*testing.T
+	db    *dbconn.DB
+	store *paymentsdb.Store
+	clock *clock
+	bank  *fakeBank
+	svc   *payments.Service
+	opt   payments.Options
+
+	mu     sync.Mutex
+	orders map[string]payments.Due
+}
+
+func sets(dialect string) []dbconn.MigrationSet {
+	return []dbconn.MigrationSet{
+		{Name: txoutbox.Name, FS: txoutbox.Migrations(dialect)},
+		{Name: paymentsdb.Name, FS: paymentsdb.Migrations(dialect)},
+	}
+}
+
+// each runs fn on both databases.
+func each(t *testing.T, fn func(r *rig)) { eachWith(t, payments.Options{}, fn) }
+
+func eachWith(t *testing.T, opt payments.Options, fn func(r *rig)) {
+	t.Parallel()
+	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) { fn(newRig(t, db, opt)) })
+}
+
+func newRig(t *testing.T, db *dbconn.DB, opt payments.Options) *rig {
+	c := newClock()
+	r := &rig{T: t, db: db, store: paymentsdb.New(db), clock: c, bank: newFakeBank(c), opt: opt, orders: map[string]payments.Due{}}
+	r.opt.Now = c.now
+	r.restart()
+	return r
+}
+
+// restart is a new process over the same database and bank.
+func (r *rig) restart() {
+	r.svc = payments.NewService(r.store, map[string]payments.Provider{"fake": r.bank}, r, r.opt)
+}
+
+func (r *rig) Payable(_ context.Context, _, order string) (payments.Due, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	due, ok := r.orders[order]
+	if !ok {
+		return due, payments.ErrNotFound
+	}
+	return due, nil
+}
+
+const merchant = "mer_00000000000000000000000000"
+
+func (r *rig) order(amount int64) string {
+	id := eventwire.NewID(eventwire.PrefixOrder, r.clock.now())
+	r.setDue(id, payments.Due{Amount: money.Amount{Minor: amount, Currency: "EUR"}, Open: true, Reference: "1042"})
+	return id
+}
+
+func (r *rig) setDue(order string, due payments.Due) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.orders[order] = due
+}
+
+func (r *rig) start(order string) payments.Payment {
+	r.Helper()
+	return r.startAs(payments.Start{OrderID: order})
+}
+
+func (r *rig) startAs(in payments.Start) payments.Payment {
+	r.Helper()
+	in.Merchant = merchant
+	p, err := r.svc.Start(r.Context(), in)
+	if err != nil {
+		r.Fatalf("start: %v", err)
+	}
+	return p
+}
+
+func (r *rig) get(id string) payments.Payment {
+	r.Helper()
+	p, err := r.svc.Get(r.Context(), merchant, id)
+	if err != nil {
+		r.Fatalf("get %s: %v", id, err)
+	}
+	return p
+}
+
+// say is a callback of the bank about p.
+func (r *rig) say(p payments.Payment, event string, report payments.Report) {
+	r.Helper()
+	if err := r.trySay(p, event, report); err != nil {
+		r.Fatalf("callback %s: %v", event, err)
+	}
+}
+
+func (r *rig) trySay(p payments.Payment, event string, report payments.Report) error {
+	body, err := json.Marshal(wireCallback{event, "payment." + string(report.State), p.ID, p.Reference, &report})
+	if err != nil {
+		return err
+	}
+	return r.svc.Callback(context.Background(), "fake", map[string][]string{"signature": {"good"}}, body)
+}
+
+func (r *rig) reconcile() {
+	r.Helper()
+	if _, err := r.svc.Reconcile(r.Context()); err != nil {
+		r.Fatalf("reconcile: %v", err)
+	}
+}
+
+// settleAll moves the clock from check to check until nothing is due within d.
+func (r *rig) settleAll(d time.Duration) {
+	r.Helper()
+	end := r.clock.now().Add(d)
+	for range 10_000 {
+		r.reconcile()
+		at, due, err := r.store.NextDue(r.Context())
+		if err != nil {
+			r.Fatal(err)
+		}
+		if !due || at.After(end) {
+			return
+		}
+		r.clock.add(max(at.Sub(r.clock.now()), time.Millisecond))
+	}
+	r.Fatal("the reconciler never rests")
+}
+
+func (r *rig) want(id string, status payments.Status) payments.Payment {
+	r.Helper()
+	p := r.get(id)
+	if p.Status != status {
+		r.Fatalf("status is %s, want %s\n%s", p.Status, status, story(p))
+	}
+	return p
+}
+
+func story(p payments.Payment) string {
+	text := ""
+	for _, t := range p.Timeline {
+		text += fmt.Sprintf("%d %s %s→%s by %s (%s)\n", t.Seq, t.Type, t.From, t.To, t.Cause, t.Evidence)
+	}
+	return text
+}
+
+// types lists the events of a payment in the outbox, in order.
+func (r *rig) types(id string) []string {
+	r.Helper()
+	var bodies [][]byte
+	if err := r.db.Read(r.Context()).Raw("SELECT body FROM outbox WHERE resource = ? ORDER BY seq", id).Scan(&bodies).Error; err != nil {
+		r.Fatal(err)
+	}
+	list := make([]string, len(bodies))
+	for i, body := range bodies {
+		e, err := eventwire.Decode(body)
+		if err != nil {
+			r.Fatal(err)
+		}
+		if e.Seq != int64(i+1) {
+			r.Fatalf("event %d has sequence %d", i+1, e.Seq)
+		}
+		list[i] = e.Type
+	}
+	return list
+}
+
+func (r *rig) closeOrder(order, kind string) {
+	r.Helper()
+	r.mu.Lock()
+	due := r.orders[order]
+	due.Open = false
+	r.orders[order] = due
+	r.mu.Unlock()
+	if err := r.svc.OnOrder(context.Background(), orderEvent(order, kind)); err != nil {
+		r.Fatalf("on order: %v", err)
+	}
+}
+
+func orderEvent(order, kind string) eventwire.Event {
+	return eventwire.Event{ID: eventwire.EventID(order, 2), Kind: eventwire.Orders, Type: kind, Subject: order, Merchant: merchant, Seq: 2}
+}
+
+func (r *rig) counts() payments.Counts {
+	r.Helper()
+	c, err := r.svc.Counts(r.Context())
+	if err != nil {
+		r.Fatal(err)
+	}
+	return c
+}
+
+// calls is a copy of the bank's call counters.
+func (b *fakeBank) allCalls() map[string]int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return maps.Clone(b.calls)
+}

@@ -1,0 +1,233 @@
+package payments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"tracker/notify/eventwire"
+)
+
+// Options tune a service. The zero value works.
+type Options struct {
+	Now    func() time.Time
+	Logger *slog.Logger
+	Policy Policy
+	// Provider is the name of the default provider; needed only where there are several.
+	Provider string
+	// CallTimeout bounds each call to a provider; 10s.
+	CallTimeout time.Duration
+	// Rate is how many calls per second the reconciler of this process makes to
+	// one provider; 50. Negative: no limit.
+	Rate float64
+	// Workers is how many calls the reconciler has in flight; 16.
+	Workers int
+	// Lease is how long a claimed payment is out of other processes' reach; 1m,
+	// and always longer than the calls that it may take.
+	Lease time.Duration
+	// Overdue is how late a check may be before it is counted as overdue; 1m.
+	Overdue time.Duration
+	// Idle is the longest sleep of the reconciler, for payments that became due
+	// in a process that died; 30s.
+	Idle time.Duration
+	// NewID makes ids; eventwire.NewID.
+	NewID func(prefix string, now time.Time) string
+}
+
+func (o Options) withDefaults() Options {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.NewID == nil {
+		o.NewID = eventwire.NewID
+	}
+	if o.Rate == 0 {
+		o.Rate = 50
+	}
+	if o.Workers <= 0 {
+		o.Workers = 16
+	}
+	o.CallTimeout = orElse(o.CallTimeout, 10*time.Second)
+	o.Lease = max(orElse(o.Lease, time.Minute), 3*o.CallTimeout)
+	o.Overdue = orElse(o.Overdue, time.Minute)
+	o.Idle = orElse(o.Idle, 30*time.Second)
+	o.Policy = o.Policy.withDefaults()
+	return o
+}
+
+func orElse(d, otherwise time.Duration) time.Duration {
+	if d <= 0 {
+		return otherwise
+	}
+	return d
+}
+
+// Service is the payment domain at work. Safe for concurrent use, by any number
+// of goroutines and processes over one store.
+type Service struct {
+	store     Store
+	providers map[string]Provider
+	book      OrderBook
+	opt       Options
+	wake      chan struct{}
+	pace      map[string]*pacer
+	forged    atomic.Int64
+}
+
+// NewService puts the parts together. It starts nothing: see [Service.RunReconciler].
+func NewService(store Store, providers map[string]Provider, book OrderBook, opt Options) *Service {
+	s := &Service{
+		store: store, providers: providers, book: book, opt: opt.withDefaults(),
+		wake: make(chan struct{}, 1), pace: map[string]*pacer{},
+	}
+	for name := range providers {
+		s.pace[name] = newPacer(s.opt.Rate)
+		if s.opt.Provider == "" || len(providers) == 1 {
+			s.opt.Provider = name
+		}
+	}
+	return s
+}
+
+func (s *Service) now() time.Time { return s.opt.Now().UTC().Truncate(time.Millisecond) }
+
+// Wake makes the reconciler look again now, as after a clock was moved.
+func (s *Service) Wake() {
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Get returns a payment with its timeline. ErrNotFound for a foreign one.
+func (s *Service) Get(ctx context.Context, merchant, id string) (Payment, error) {
+	if !eventwire.Payments.ValidID(id) {
+		return Payment{}, ErrNotFound
+	}
+	return s.store.Payment(ctx, merchant, id)
+}
+
+// List returns a page of the merchant's payments, newest first.
+func (s *Service) List(ctx context.Context, merchant string, f Filter) (Page, error) {
+	if f.Limit == 0 {
+		f.Limit = 20
+	}
+	if f.Limit < 0 || f.Limit > 100 {
+		return Page{}, &InvalidError{[]FieldError{{"/limit", "out_of_range", "must be 1 to 100"}}}
+	}
+	return s.store.List(ctx, merchant, f)
+}
+
+// GetRefund returns a refund. ErrNotFound for a foreign one.
+func (s *Service) GetRefund(ctx context.Context, merchant, id string) (Refund, error) {
+	if !eventwire.ValidID(eventwire.PrefixRefund, id) {
+		return Refund{}, ErrNotFound
+	}
+	return s.store.Refund(ctx, merchant, id)
+}
+
+// Newest is the event that the stream should hold for a payment.
+func (s *Service) Newest(ctx context.Context, merchant, id string) (eventwire.Event, error) {
+	p, err := s.Get(ctx, merchant, id)
+	if err != nil {
+		return eventwire.Event{}, err
+	}
+	return p.Newest()
+}
+
+// EachNewest calls fn with the newest event of every payment, to rebuild the
+// stream. It stops at the first error of fn and returns it.
+func (s *Service) EachNewest(ctx context.Context, fn func(eventwire.Event) error) error {
+	for after := ""; ; {
+		list, err := s.store.After(ctx, after, 200)
+		if err != nil || len(list) == 0 {
+			return err
+		}
+		for i := range list {
+			e, err := list[i].Newest()
+			if err == nil {
+				err = fn(e)
+			}
+			if err != nil {
+				return err
+			}
+			after = list[i].ID
+		}
+	}
+}
+
+// Counts are the public counters.
+func (s *Service) Counts(ctx context.Context) (Counts, error) {
+	counts, err := s.store.Counts(ctx, s.now().Add(-s.opt.Overdue), s.opt.Policy.Budget)
+	counts.Forged = s.forged.Load()
+	return counts, err
+}
+
+// Origins lists where a payment form may lead, for form-action.
+func (s *Service) Origins() []string {
+	var list []string
+	for _, p := range s.providers {
+		list = append(list, p.Origins()...)
+	}
+	return list
+}
+
+// update applies facts to a payment in one transaction and returns what became of it.
+func (s *Service) update(ctx context.Context, merchant, order, id string, why Why, facts ...Fact) (Payment, error) {
+	var after Payment
+	err := s.store.Update(ctx, merchant, order, func(l *Ledger) error {
+		for _, f := range facts {
+			if _, err := l.Apply(f, why, s.opt.Policy); err != nil {
+				return err
+			}
+		}
+		if p := l.Payment(id); p != nil {
+			after = p.clone()
+		}
+		return nil
+	})
+	if err != nil {
+		return after, err
+	}
+	s.Wake()
+	return after, nil
+}
+
+// command loads the payment that a command names and applies the fact to it.
+func (s *Service) command(ctx context.Context, cmd Command, f Fact) (Payment, error) {
+	p, err := s.Get(ctx, cmd.Merchant, cmd.ID)
+	if err != nil {
+		return p, err
+	}
+	return s.update(ctx, p.Merchant, p.OrderID, p.ID, s.why(cmd.By), f)
+}
+
+func (s *Service) why(by Cause) Why {
+	if by == "" {
+		by = CauseMerchant
+	}
+	return Why{At: s.now(), Cause: by}
+}
+
+func (s *Service) provider(name string) (Provider, error) {
+	p, ok := s.providers[name]
+	if !ok {
+		return nil, fmt.Errorf("payments: provider %q: %w", name, ErrNotFound)
+	}
+	return p, nil
+}
+
+// asConflict returns the conflict in err, or nil.
+func asConflict(err error) *ConflictError {
+	var c *ConflictError
+	if errors.As(err, &c) {
+		return c
+	}
+	return nil
+}

@@ -1,0 +1,275 @@
+package payments
+
+import "strconv"
+
+// Wanted is a command that the provider has to carry out.
+type Wanted struct {
+	Payment    string
+	Op         Op
+	Amount     int64 // OpCapture: 0 = all that is approved
+	Key        string
+	IfSequence int64
+}
+
+func (f Wanted) apply(c *change) (Verdict, error) {
+	p, err := c.payment(f.Payment)
+	if err != nil {
+		return Same, err
+	}
+	if verdict, done, err := f.repeated(p); done {
+		return verdict, err
+	}
+	if f.IfSequence != 0 && f.IfSequence != p.Sequence {
+		return Same, conflict(p, CodeSequenceMismatch, "the payment has changed since")
+	}
+	if p.Status == f.result() && f.Amount == 0 {
+		return Same, nil
+	}
+	if in := p.OpenIntent(); in != nil {
+		return f.join(p, in)
+	}
+	switch f.Op {
+	case OpCancel, OpExpire:
+		return f.end(c, p)
+	case OpVoid:
+		return f.void(c, p)
+	}
+	return f.capture(c, p)
+}
+
+// result is the status that the command is for.
+func (f Wanted) result() Status {
+	switch f.Op {
+	case OpCancel:
+		return StatusCancelled
+	case OpExpire:
+		return StatusExpired
+	case OpVoid:
+		return StatusVoided
+	}
+	return StatusCaptured
+}
+
+// repeated answers a command whose key was used before.
+func (f Wanted) repeated(p *Payment) (Verdict, bool, error) {
+	for _, in := range p.Intents {
+		if f.Key == "" || in.Key != f.Key {
+			continue
+		}
+		switch {
+		case in.Op != f.Op || f.Amount != 0 && in.Amount != f.Amount:
+			return Same, true, conflict(p, CodeKeyReused, "the key was used for another command")
+		case in.State == IntentRefused:
+			return Same, true, refusal(p, in)
+		}
+		return Same, true, nil
+	}
+	return Same, false, nil
+}
+
+func refusal(p *Payment, in Intent) error {
+	return conflict(p, CodeRejected, "the provider refused to "+string(in.Op)+": "+in.Code)
+}
+
+// join lets a repeated command wait for the operation that is already under way.
+func (f Wanted) join(p *Payment, in *Intent) (Verdict, error) {
+	ending := (f.Op == OpCancel || f.Op == OpExpire) && (in.Op == OpCancel || in.Op == OpExpire)
+	same := in.Op == f.Op && f.Key == "" && (f.Amount == 0 || f.Amount == in.Amount)
+	if ending || same {
+		return Same, nil
+	}
+	return Same, conflict(p, CodeBusy, "the provider has not answered the last "+string(in.Op))
+}
+
+func (f Wanted) end(c *change, p *Payment) (Verdict, error) {
+	if p.Status != StatusCreated && p.Status != StatusRequiresAction {
+		return Same, conflict(p, CodeIllegalTransition, "only a payment that nobody has approved can be cancelled")
+	}
+	if p.Reference == "" {
+		c.enter(p, f.result())
+		return Applied, nil
+	}
+	c.addIntent(p, f.Op, 0, f.Key)
+	return Applied, nil
+}
+
+func (f Wanted) void(c *change, p *Payment) (Verdict, error) {
+	if p.Status != StatusAuthorized {
+		return Same, conflict(p, CodeIllegalTransition, "only an authorized payment can be voided")
+	}
+	c.addIntent(p, OpVoid, 0, f.Key)
+	return Applied, nil
+}
+
+func (f Wanted) capture(c *change, p *Payment) (Verdict, error) {
+	amount := f.Amount
+	if amount == 0 {
+		amount = p.Capturable()
+	}
+	switch {
+	case p.Status != StatusAuthorized && p.Status != StatusPartiallyCaptured:
+		return Same, conflict(p, CodeIllegalTransition, "only an authorized payment can be captured")
+	case c.lost(p):
+		return Same, conflict(p, CodeOrderClosed, "the order takes no money any more")
+	case amount <= 0 || amount > p.Capturable():
+		return Same, conflict(p, CodeCaptureExceeds, "more than what is approved and not captured")
+	case p.RefundPending > 0:
+		return Same, conflict(p, CodeBusy, "a refund is under way")
+	}
+	c.addIntent(p, OpCapture, amount, f.Key)
+	return Applied, nil
+}
+
+// RefundWanted is a merchant's wish to send money back.
+type RefundWanted struct {
+	Payment string
+	Amount  int64 // 0 = everything that is left
+	Key     string
+	Reason  string
+}
+
+func (f RefundWanted) apply(c *change) (Verdict, error) {
+	p, err := c.payment(f.Payment)
+	if err != nil {
+		return Same, err
+	}
+	for _, r := range p.Refunds {
+		if r.Key == f.Key {
+			if f.Amount != 0 && f.Amount != r.Amount {
+				return Same, conflict(p, CodeKeyReused, "the key was used for another refund")
+			}
+			return Same, nil
+		}
+	}
+	amount := f.Amount
+	if amount == 0 {
+		amount = p.Refundable()
+	}
+	switch in := p.OpenIntent(); {
+	case !p.Status.settled():
+		return Same, conflict(p, CodeIllegalTransition, "only captured money can be refunded")
+	case amount <= 0 || amount > p.Refundable():
+		return Same, conflict(p, CodeRefundExceeds, "more than what is left of the captured sum")
+	case in != nil:
+		return Same, conflict(p, CodeBusy, "the provider has not answered the last "+string(in.Op))
+	}
+	c.addRefund(p, amount, f.Key, f.Reason)
+	return Applied, nil
+}
+
+// Decided ends a review or a late success that is on hold.
+type Decided struct {
+	Payment    string
+	Decision   Decision
+	IfSequence int64
+}
+
+func (f Decided) apply(c *change) (Verdict, error) {
+	p, err := c.payment(f.Payment)
+	if err != nil {
+		return Same, err
+	}
+	if f.repeated(p) {
+		return Same, nil
+	}
+	if f.IfSequence != 0 && f.IfSequence != p.Sequence {
+		return Same, conflict(p, CodeSequenceMismatch, "the payment has changed since")
+	}
+	if p.Status != StatusReview && p.Status != StatusLateSuccess {
+		return Same, conflict(p, CodeIllegalTransition, "there is nothing to decide")
+	}
+	if in := p.OpenIntent(); in != nil {
+		return Same, conflict(p, CodeBusy, "the provider has not answered the last "+string(in.Op))
+	}
+	if f.Decision == DecisionReturn {
+		return c.giveUp(p)
+	}
+	return c.accept(p)
+}
+
+// repeated reports whether this very decision was taken already.
+func (f Decided) repeated(p *Payment) bool {
+	if in := p.OpenIntent(); in != nil && p.Status == StatusReview {
+		return in.Op == OpVoid && f.Decision == DecisionReturn
+	}
+	for i := len(p.Timeline) - 1; i >= 0; i-- {
+		t := p.Timeline[i]
+		if t.From != string(StatusReview) && t.From != string(StatusLateSuccess) {
+			continue
+		}
+		returned := t.To == string(StatusRefundPending) || t.To == string(StatusVoided)
+		return p.Status != StatusReview && p.Status != StatusLateSuccess && returned == (f.Decision == DecisionReturn)
+	}
+	return false
+}
+
+func (c *change) accept(p *Payment) (Verdict, error) {
+	switch {
+	case c.mustReturn(p):
+		return Same, conflict(p, CodeOrderClosed, "the order takes no money any more: return it")
+	case p.currency() != p.Amount.Currency || p.Reported != nil && p.Reported.Amount <= 0:
+		return Same, conflict(p, CodeCurrency, "money in another currency can only be returned")
+	}
+	c.claim(p)
+	if r := p.Reported; r != nil {
+		p.Approved = r.Amount
+		if r.Payee != "" {
+			p.Payee = r.Payee
+		}
+	}
+	if p.held() {
+		p.ExpiresAt = c.At.Add(c.pol.Hold)
+		c.enter(p, StatusAuthorized)
+		return Applied, nil
+	}
+	c.takeReported(p)
+	c.enter(p, p.acceptedStatus())
+	return Applied, nil
+}
+
+func (p *Payment) acceptedStatus() Status {
+	if p.Captured < p.Amount.Minor {
+		return StatusPartiallyCaptured
+	}
+	return StatusCaptured
+}
+
+func (c *change) giveUp(p *Payment) (Verdict, error) {
+	if p.Status == StatusReview && p.held() {
+		c.addIntent(p, OpVoid, 0, "")
+		return Applied, nil
+	}
+	c.takeReported(p)
+	if p.Refundable() <= 0 && p.RefundPending == 0 {
+		return Same, conflict(p, CodeRefundExceeds, "there is no money to return")
+	}
+	c.sendBack(p, "returned/"+strconv.Itoa(len(p.Refunds)+1))
+	return Applied, nil
+}
+
+// Nudged is a shopper who waits: one extra question in each status, not sooner
+// than a while after the last news, and inside the budget.
+type Nudged struct{ Payment string }
+
+func (f Nudged) apply(c *change) (Verdict, error) {
+	p, err := c.payment(f.Payment)
+	if err != nil {
+		return Same, err
+	}
+	if !p.Status.undecided() || p.Nudged || p.Checks >= c.pol.Budget {
+		return Same, nil
+	}
+	soonest := p.UpdatedAt
+	if p.LastCheckAt.After(soonest) {
+		soonest = p.LastCheckAt
+	}
+	soonest = soonest.Add(c.pol.After / nudgeFactor)
+	if soonest.Before(c.At) {
+		soonest = c.At
+	}
+	if p.NextCheckAt.IsZero() || !soonest.Before(p.NextCheckAt) {
+		return Same, nil
+	}
+	p.Nudged, p.NextCheckAt = true, soonest
+	return Applied, nil
+}
