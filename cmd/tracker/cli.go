@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/alecthomas/kong"
+
+	"tracker/config"
+)
+
+// console is where a command talks: its environment and its streams.
+type console struct {
+	getenv func(string) string
+	stdout io.Writer
+	stderr io.Writer
+}
+
+// Exit codes of every command.
+const (
+	exitOK      = 0
+	exitFailure = 1 // the command ran and failed
+	exitUsage   = 2 // the command line was not understood
+)
+
+// commands is the command line. Each command has a file of its own.
+type commands struct {
+	Serve serveCommand `cmd:"" help:"Run the tracker: all roles in one process, or some of them."`
+}
+
+// errParsed ends a parse that printed what was asked for, such as --help.
+var errParsed = errors.New("parsed")
+
+// run is the whole program: it returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (code int) {
+	out := &console{getenv: getenv, stdout: stdout, stderr: stderr}
+	parser, err := kong.New(&commands{},
+		kong.Name("tracker"),
+		kong.Description("The status of orders and payments, and every change to whoever waits for it."),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(int) { panic(errParsed) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		helpOfVariables(),
+	)
+	if err != nil {
+		fmt.Fprintln(stderr, "tracker:", err)
+		return exitFailure
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			if p != any(errParsed) {
+				panic(p)
+			}
+			code = exitOK
+		}
+	}()
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		fmt.Fprintf(stderr, "tracker: %v\nTry: tracker --help\n", err)
+		return exitUsage
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	if err := parsed.Run(out); err != nil {
+		fmt.Fprintln(stderr, "tracker:", err)
+		return exitFailure
+	}
+	return exitOK
+}
+
+// helpOfVariables offers the help text of each variable to the tags of the
+// flags of the same name: ${addr_help} is the help of TRACKER_ADDR.
+func helpOfVariables() kong.Vars {
+	vars := kong.Vars{}
+	for _, v := range config.Variables() {
+		name := strings.ToLower(strings.TrimPrefix(v.Name, "TRACKER_")) + "_help"
+		vars[name] = v.Help
+		if v.Default != "" {
+			vars[name] += " Default: " + v.Default + "."
+		}
+	}
+	return vars
+}

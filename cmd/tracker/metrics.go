@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// gauges reads the parts' own counters at each scrape. The parts know nothing of
+// Prometheus; what each figure means is said here, in its help text.
+type gauges struct {
+	p *process
+	s *parts
+
+	watchers, ended, refused, published, delivered, polls, unchanged, coldReads, feeds, cache *prometheus.Desc
+	outboxDepth, outboxAge                                                                    *prometheus.Desc
+	payments, forged                                                                          *prometheus.Desc
+	backlog, backlogAge, endpoints                                                            *prometheus.Desc
+}
+
+func describe(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tracker_"+name, help, labels, nil)
+}
+
+// register offers all figures of this process.
+func (p *process) register(s *parts) {
+	s.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		&gauges{
+			p: p, s: s,
+			watchers:    describe("watchers", "Clients that wait now, by transport and by the path that serves them.", "transport", "path"),
+			ended:       describe("watchers_ended_total", "Watches that ended, by reason.", "reason"),
+			refused:     describe("watchers_refused_total", "Watches refused by a limit.", "limit"),
+			published:   describe("feed_events_total", "Events that this process read from the stream."),
+			delivered:   describe("feed_deliveries_total", "Events handed to a client's transport."),
+			polls:       describe("feed_polls_total", "Short polls and status requests answered."),
+			unchanged:   describe("feed_polls_unchanged_total", "Short polls and status requests answered with 304."),
+			coldReads:   describe("feed_cold_reads_total", "Feeds that were not in memory and were read from the stream."),
+			feeds:       describe("feed_resources", "Orders and payments whose newest event is in memory."),
+			cache:       describe("feed_cache_bytes", "Estimate of the memory that those events take."),
+			outboxDepth: describe("outbox_depth", "Committed events that are not yet in the stream."),
+			outboxAge:   describe("outbox_oldest_seconds", "Age of the oldest event that is not yet in the stream; 0 without one."),
+			payments:    describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, parked callbacks, budget_used.", "condition"),
+			forged:      describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
+			backlog:     describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
+			backlogAge:  describe("webhook_oldest_seconds", "How long the oldest of those has been due."),
+			endpoints:   describe("webhook_endpoints", "Webhook endpoints by condition: enabled, failing, disabled.", "condition"),
+		})
+}
+
+// Describe implements prometheus.Collector.
+func (g *gauges) Describe(ch chan<- *prometheus.Desc) { prometheus.DescribeByCollect(g, ch) }
+
+// scrapeTimeout bounds the questions to the database. A figure that cannot be
+// had in time is left out, which shows as a gap and not as a zero.
+const scrapeTimeout = 2 * time.Second
+
+// Collect implements prometheus.Collector.
+func (g *gauges) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), scrapeTimeout)
+	defer cancel()
+	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	counter := func(d *prometheus.Desc, v int64, labels ...string) {
+		ch <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	n := g.s.notifier.Stats()
+	for _, w := range n.Watchers {
+		gauge(g.watchers, float64(w.Count), w.Transport, w.Path)
+	}
+	for reason, count := range n.Ended {
+		counter(g.ended, count, reason)
+	}
+	for limit, count := range n.Refused {
+		counter(g.refused, count, limit)
+	}
+	counter(g.published, n.Published)
+	counter(g.delivered, n.Delivered)
+	counter(g.polls, n.Polls)
+	counter(g.unchanged, n.Unchanged)
+	counter(g.coldReads, n.ColdReads)
+	gauge(g.feeds, float64(n.Feeds))
+	gauge(g.cache, float64(n.CacheBytes))
+	if o, err := g.s.relay.Stats(ctx); err == nil {
+		gauge(g.outboxDepth, float64(o.Depth))
+		gauge(g.outboxAge, o.Oldest.Seconds())
+	}
+	if c, err := g.s.payments.Counts(ctx); err == nil {
+		gauge(g.payments, float64(c.Open), "open")
+		gauge(g.payments, float64(c.Overdue), "overdue")
+		gauge(g.payments, float64(c.Unknown), "unknown")
+		gauge(g.payments, float64(c.Review), "review")
+		gauge(g.payments, float64(c.Parked), "parked")
+		gauge(g.payments, float64(c.BudgetUsed), "budget_used")
+		counter(g.forged, c.Forged)
+	}
+	if c, err := g.s.hooks.Counts(ctx); err == nil {
+		gauge(g.backlog, float64(c.Pending))
+		if !c.OldestPending.IsZero() {
+			gauge(g.backlogAge, max(0, g.p.now().Sub(c.OldestPending).Seconds()))
+		}
+		gauge(g.endpoints, float64(c.Enabled), "enabled")
+		gauge(g.endpoints, float64(c.Failing), "failing")
+		gauge(g.endpoints, float64(c.Disabled), "disabled")
+	}
+}

@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"tracker/config"
+	"tracker/config/dbconn"
+	"tracker/notify/natsbus"
+)
+
+// process is one running tracker. What it opens is closed in reverse; what it
+// runs is told to end and waited for.
+type process struct {
+	cfg config.Config
+	log *slog.Logger
+	now func() time.Time
+
+	db  *dbconn.DB
+	bus *natsbus.Bus
+
+	public, admin, bank net.Listener // bank is nil where this process runs none
+
+	ready   atomic.Bool
+	closers []func()
+	runners []runner // what runs in the background
+	servers []server // what answers requests
+	drain   func(ctx context.Context) error
+}
+
+// runner is a part that runs until its ctx ends.
+type runner struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// server is an HTTP server and its listener.
+type server struct {
+	name string
+	http *http.Server
+	on   net.Listener
+	tls  bool
+}
+
+// start opens everything and begins to serve. When it fails, nothing is left
+// open. On success the caller ends the process with wait.
+func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (_ *process, err error) {
+	p := &process{cfg: cfg, log: log, now: now, drain: func(context.Context) error { return nil }}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	// The ports come first: whoever started it twice learns that at once.
+	if err := p.listen(); err != nil {
+		return nil, err
+	}
+	if err := p.open(ctx); err != nil {
+		return nil, err
+	}
+	if err := p.wire(ctx); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *process) listen() error {
+	var failed []error
+	open := func(variable, addr string) net.Listener {
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("%s: %w", variable, err))
+			return nil
+		}
+		p.onClose(func() { l.Close() })
+		return l
+	}
+	p.public = open("TRACKER_ADDR", p.cfg.Addr)
+	p.admin = open("TRACKER_ADMIN_ADDR", p.cfg.AdminAddr)
+	if p.runsBank() {
+		p.bank = open("TRACKER_BANK_ADDR", p.cfg.BankAddr)
+	}
+	if len(failed) > 0 {
+		return errors.Join(failed...)
+	}
+	if p.cfg.PublicURL == "" {
+		p.cfg.PublicURL = "http://" + p.public.Addr().String()
+		if p.cfg.TLSCert != "" {
+			p.cfg.PublicURL = "https://" + p.public.Addr().String()
+		}
+	}
+	if p.runsBank() {
+		p.cfg.BankURL = "http://" + p.bank.Addr().String()
+	}
+	return nil
+}
+
+// runsBank reports whether this process is the sandbox bank as well.
+func (p *process) runsBank() bool {
+	return p.cfg.Sandbox && p.cfg.Has(config.RolePayments) && (p.cfg.BankURL == "" || p.bank != nil)
+}
+
+// open connects to the database and the bus, which may both be inside.
+func (p *process) open(ctx context.Context) error {
+	if p.cfg.DatabaseURL == "" || p.cfg.NATSURL == "" {
+		unlock, err := lockDataDir(p.cfg.DataDir)
+		if err != nil {
+			return err
+		}
+		p.onClose(unlock)
+	}
+	db, err := openDatabase(ctx, p.cfg, p.log, p.now)
+	if err != nil {
+		return err
+	}
+	p.db = db
+	p.onClose(func() { p.report("close the database", db.Close()) })
+	bus, err := openBus(ctx, p.cfg, p.log)
+	if err != nil {
+		return err
+	}
+	p.bus = bus
+	p.onClose(func() { p.report("close the bus", bus.Close()) })
+	return nil
+}
+
+func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (*dbconn.DB, error) {
+	if cfg.DatabaseURL == "" {
+		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+			return nil, fmt.Errorf("TRACKER_DATA_DIR cannot be made: %w", err)
+		}
+	}
+	db, err := dbconn.Open(ctx, dbconn.Options{
+		URL: cfg.DatabaseURL.Reveal(), Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("TRACKER_DATABASE_URL: %w", err)
+	}
+	if err := db.Migrate(ctx, migrations(db.Dialect())...); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (*natsbus.Bus, error) {
+	bus, err := natsbus.Open(ctx, natsbus.Options{
+		URL: cfg.NATSURL.Reveal(), StoreDir: filepath.Join(cfg.DataDir, "nats"), Logger: log,
+		CredentialsFile: cfg.NATSCredentials, RootCAFile: cfg.NATSCA, Replicas: cfg.NATSReplicas,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("TRACKER_NATS_URL: %w", err)
+	}
+	return bus, nil
+}
+
+// wait serves until ctx ends or a part fails, then ends everything in order:
+// streams are let go over the drain window while nobody new is let in, then the
+// background work ends, then what it used is closed.
+func (p *process) wait(ctx context.Context) error {
+	background, stop := context.WithCancel(context.Background())
+	defer stop()
+	group, failed := errgroup.WithContext(background)
+	for _, r := range p.runners {
+		group.Go(func() error {
+			if err := r.run(failed); err != nil && failed.Err() == nil {
+				return fmt.Errorf("%s: %w", r.name, err)
+			}
+			return nil
+		})
+	}
+	for _, s := range p.servers {
+		group.Go(func() error {
+			if err := s.serve(p.cfg); !errors.Is(err, http.ErrServerClosed) {
+				return fmt.Errorf("%s: %w", s.name, err)
+			}
+			return nil
+		})
+	}
+	p.ready.Store(true)
+	select {
+	case <-ctx.Done():
+	case <-failed.Done():
+	}
+	p.ready.Store(false)
+	p.shutDown()
+	stop()
+	err := group.Wait()
+	p.close()
+	return err
+}
+
+func (s server) serve(cfg config.Config) error {
+	if s.tls {
+		return s.http.ServeTLS(s.on, cfg.TLSCert, cfg.TLSKey)
+	}
+	return s.http.Serve(s.on)
+}
+
+// farewell is what requests that are not streams get to finish, beyond the
+// drain window.
+const farewell = 2 * time.Second
+
+// shutDown closes the doors at once and lets the streams go over the window.
+func (p *process) shutDown() {
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Drain+farewell)
+	defer cancel()
+	var group errgroup.Group
+	group.Go(func() error { return p.drain(ctx) })
+	for _, s := range p.servers {
+		group.Go(func() error { return s.http.Shutdown(ctx) })
+	}
+	if err := group.Wait(); err != nil {
+		p.log.Warn("some connections were cut", "reason", err)
+		for _, s := range p.servers {
+			s.http.Close()
+		}
+	}
+}
+
+func (p *process) onClose(fn func()) { p.closers = append(p.closers, fn) }
+
+func (p *process) runs(name string, run func(ctx context.Context) error) {
+	p.runners = append(p.runners, runner{name, run})
+}
+
+func (p *process) close() {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		p.closers[i]()
+	}
+	p.closers = nil
+}
+
+func (p *process) report(what string, err error) {
+	if err != nil {
+		p.log.Error(what, "error", err)
+	}
+}
+
+// newLogger writes JSON, which machines read, one line per event.
+func newLogger(w io.Writer, level slog.Level) *slog.Logger {
+	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level}))
+}

@@ -1,0 +1,260 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tracker/config"
+	"tracker/config/dbconn"
+	"tracker/notify"
+	"tracker/notify/eventwire"
+	"tracker/notify/natsbus"
+	"tracker/notify/txoutbox"
+	"tracker/notify/webhooks"
+	"tracker/notify/webhooks/webhooksdb"
+	"tracker/orders"
+	"tracker/orders/ordersdb"
+	"tracker/payments"
+	"tracker/payments/paymentsdb"
+	"tracker/payments/sandboxbank"
+	"tracker/web/apikeys"
+	"tracker/web/apikeys/apikeysdb"
+	"tracker/web/idempotency"
+	"tracker/web/idempotency/idempotencydb"
+	"tracker/web/tracktoken"
+)
+
+// migrations are the schemas of all stores, in the order in which they are made.
+func migrations(dialect string) []dbconn.MigrationSet {
+	return []dbconn.MigrationSet{
+		{Name: txoutbox.Name, FS: txoutbox.Migrations(dialect)},
+		{Name: ordersdb.Name, FS: ordersdb.Migrations(dialect)},
+		{Name: paymentsdb.Name, FS: paymentsdb.Migrations(dialect)},
+		{Name: apikeysdb.Name, FS: apikeysdb.Migrations(dialect)},
+		{Name: idempotencydb.Name, FS: idempotencydb.Migrations(dialect)},
+		{Name: webhooksdb.Name, FS: webhooksdb.Migrations(dialect)},
+	}
+}
+
+// parts are the services of this process.
+type parts struct {
+	orders   *orders.Service
+	payments *payments.Service
+	notifier *notify.Notifier
+	hooks    *webhooks.Service
+	keys     *apikeys.Service
+	tokens   *tracktoken.Signer
+	once     *idempotency.Service
+	relay    *txoutbox.Relay
+	registry *prometheus.Registry
+}
+
+// wire builds the parts, says who hears whom, and what runs.
+func (p *process) wire(ctx context.Context) error {
+	s, err := p.build(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.connect(ctx, s); err != nil {
+		return err
+	}
+	if err := p.restore(ctx, s); err != nil {
+		return err
+	}
+	return p.face(ctx, s)
+}
+
+func (p *process) build(ctx context.Context) (*parts, error) {
+	s := &parts{registry: prometheus.NewRegistry()}
+	s.orders = orders.NewService(ordersdb.New(p.db), orders.Options{Now: p.now, Logger: p.log})
+	providers, err := p.providers()
+	if err != nil {
+		return nil, err
+	}
+	s.payments = payments.NewService(paymentsdb.New(p.db), providers, orderBook{p.bus}, payments.Options{
+		Now: p.now, Logger: p.log, Provider: p.defaultProvider(),
+		Policy: payments.Policy{Expiry: p.cfg.PaymentExpiry, After: p.cfg.ReconcileAfter, Late: payments.LatePolicy(p.cfg.LateSuccess)},
+	})
+	s.notifier = notify.New(notify.Options{
+		Log: feedLog{p.bus}, Now: p.now, Logger: p.log, DrainWindow: p.cfg.Drain, Origins: p.cfg.CORSOrigins,
+		MaxWatchers: p.cfg.Limits.Watchers, MaxPerFeed: p.cfg.Limits.WatchersPerOrder, MaxPerAddress: p.cfg.Limits.WatchersPerAddress,
+		ConnectsPerSecond: p.cfg.Limits.Connects,
+	})
+	p.drain = s.notifier.Drain
+	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate})
+	s.keys, err = apikeys.NewService(apikeysdb.New(p.db), apikeys.Options{
+		Secrets: reveal(p.cfg.TokenSecrets), Now: p.now, Logger: p.log, Revoked: s.notifier.CloseKey,
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.tokens, err = tracktoken.New(reveal(p.cfg.TokenSecrets), tracktoken.Options{Now: p.now})
+	if err != nil {
+		return nil, err
+	}
+	s.once = idempotency.NewService(idempotencydb.New(p.db), idempotency.Options{Now: p.now, Logger: p.log})
+	s.relay = txoutbox.NewRelay(p.db, stream{p.bus}, p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
+	return s, nil
+}
+
+// connect lets the parts of this process's roles hear each other and the stream.
+func (p *process) connect(ctx context.Context, s *parts) error {
+	p.runs("relay", s.relay.Run)
+	p.runs("idempotency", func(ctx context.Context) error { return s.once.RunSweeper(ctx, sweepInterval) })
+	if p.cfg.Has(config.RoleOrders) {
+		p.runs("orders hear payments", func(ctx context.Context) error {
+			return p.bus.React(ctx, "orders", eventwire.Payments, s.orders.OnPayment)
+		})
+		p.runs("sweeper", s.orders.RunSweeper)
+		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Orders), answerNewest(s.orders.Newest, orders.ErrNotFound)); err != nil {
+			return err
+		}
+		if err := p.answers(ctx, askPayable, answerPayable(s.orders)); err != nil {
+			return err
+		}
+	}
+	if p.cfg.Has(config.RolePayments) {
+		p.runs("payments hear orders", func(ctx context.Context) error {
+			return p.bus.React(ctx, "payments", eventwire.Orders, s.payments.OnOrder)
+		})
+		p.runs("reconciler", s.payments.RunReconciler)
+		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Payments), answerNewest(s.payments.Newest, payments.ErrNotFound)); err != nil {
+			return err
+		}
+	}
+	if p.cfg.Has(config.RoleNotify) || p.cfg.Has(config.RoleWeb) {
+		p.runs("notifier", s.notifier.Run)
+		p.runs("feed", func(ctx context.Context) error { return p.follow(ctx, s.notifier) })
+	}
+	if p.cfg.Has(config.RoleNotify) {
+		p.runs("webhooks hear orders", func(ctx context.Context) error {
+			return p.bus.React(ctx, "webhooks-orders", eventwire.Orders, s.hooks.OnEvent)
+		})
+		p.runs("webhooks hear payments", func(ctx context.Context) error {
+			return p.bus.React(ctx, "webhooks-payments", eventwire.Payments, s.hooks.OnEvent)
+		})
+		p.runs("webhooks", s.hooks.Run)
+	}
+	p.runs("key use", s.keys.RunUse)
+	p.runs("key revocations", func(ctx context.Context) error { return s.keys.RunRevocations(ctx, revocationInterval) })
+	return nil
+}
+
+// follow hands the stream to the feed. After a gap the feed reads again what is
+// watched, and goes on asking until it could.
+func (p *process) follow(ctx context.Context, n *notify.Notifier) error {
+	return p.bus.Follow(ctx, natsbus.Follower{
+		Event: n.Publish,
+		Gap: func(reason string) {
+			for ctx.Err() == nil {
+				err := n.Resync(ctx)
+				if err == nil {
+					return
+				}
+				p.log.WarnContext(ctx, "watched feeds cannot be read again; trying again", "after", reason, "error", err)
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+			}
+		},
+	})
+}
+
+// sweepInterval is how often stored answers that have expired are deleted.
+const sweepInterval = 10 * time.Minute
+
+// revocationInterval is how soon a key that was revoked in another process
+// loses its open streams here.
+const revocationInterval = 2 * time.Second
+
+func (p *process) answers(ctx context.Context, subject string, fn func(context.Context, []byte) ([]byte, error)) error {
+	stop, err := p.bus.Serve(ctx, subject, fn)
+	if err != nil {
+		return fmt.Errorf("answer on %s: %w", subject, err)
+	}
+	p.onClose(stop)
+	return nil
+}
+
+// restore makes the stream whole again from the database: all of it when it is
+// new, else what it lost behind its last sync.
+func (p *process) restore(ctx context.Context, s *parts) error {
+	if p.bus.WasEmpty() {
+		n, err := rebuild(ctx, p.bus, s.orders, s.payments)
+		if err != nil || n == 0 {
+			return err
+		}
+		p.log.Info("the stream was rebuilt from the database", "resources", n)
+		return nil
+	}
+	n, err := txoutbox.Repair(ctx, p.db, p.lastSequence, p.now().Add(-repairWindow))
+	if n > 0 {
+		p.log.Info("the stream had lost its tail", "events", n)
+	}
+	return err
+}
+
+// repairWindow reaches well behind the stream's sync interval of two minutes.
+const repairWindow = 10 * time.Minute
+
+func (p *process) lastSequence(ctx context.Context, key eventwire.Key) (int64, error) {
+	e, found, err := p.bus.Last(ctx, key)
+	if err != nil || !found {
+		return 0, err
+	}
+	return e.Seq, nil
+}
+
+// providers are the banks that payments can go to.
+func (p *process) providers() (map[string]payments.Provider, error) {
+	list := map[string]payments.Provider{}
+	if p.cfg.BankURL != "" {
+		bank, err := sandboxbank.NewProvider(sandboxbank.ProviderOptions{
+			BaseURL: p.cfg.BankURL, Secrets: reveal(p.cfg.BankSecrets), Shop: "Kiln & Clay",
+			CallbackURL: p.callbackBase() + "/v1/callbacks/" + sandboxbank.ProviderName,
+		})
+		if err != nil {
+			return nil, fmt.Errorf("TRACKER_BANK_URL: %w", err)
+		}
+		list[sandboxbank.ProviderName] = bank
+	}
+	return list, nil
+}
+
+// callbackBase is where the bank reaches us: the bank in this process by the
+// listener itself, which also works where the public address is a proxy's.
+func (p *process) callbackBase() string {
+	if p.bank != nil && p.cfg.TLSCert == "" {
+		return "http://" + p.public.Addr().String()
+	}
+	return p.cfg.PublicURL
+}
+
+// defaultProvider is the real one, where there is one.
+func (p *process) defaultProvider() string {
+	return sandboxbank.ProviderName
+}
+
+// openBank is the other house: it shares nothing with us but a secret.
+func (p *process) openBank() error {
+	bank, err := newBank(p.cfg, "", p.log, p.now)
+	if err != nil {
+		return err
+	}
+	p.onClose(func() { p.report("close the bank", bank.Close()) })
+	p.runs("bank", bank.Run)
+	p.servers = append(p.servers, server{name: "bank", http: bankServer(bank), on: p.bank})
+	return nil
+}
+
+func reveal(list []config.Secret) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = s.Reveal()
+	}
+	return out
+}
