@@ -61,6 +61,9 @@ func TestBus_Publish_drops_repetitions_and_keeps_order(t *testing.T) {
 	if n, err := b.Count(t.Context()); err != nil || n != 5 {
 		t.Errorf("%d messages, %v; want 5", n, err)
 	}
+	if end, err := b.End(t.Context()); err != nil || end != 5 {
+		t.Errorf("the end is at %d, %v; want 5", end, err)
+	}
 }
 
 func TestOpen_finds_what_was_stored(t *testing.T) {

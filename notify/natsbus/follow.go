@@ -27,7 +27,7 @@ type Follower struct {
 func (b *Bus) Follow(ctx context.Context, f Follower) error {
 	stands := f.Ready
 	for {
-		from, err := b.end(ctx)
+		from, err := b.look(ctx)
 		if err != nil {
 			if ctx.Err() != nil {
 				return nil
@@ -62,8 +62,14 @@ func (b *Bus) Follow(ctx context.Context, f Follower) error {
 	}
 }
 
-// end is the stream as it is now.
-func (b *Bus) end(ctx context.Context) (*streamState, error) { return b.look(ctx) }
+// End is the position of the newest message in the stream.
+func (b *Bus) End(ctx context.Context) (uint64, error) {
+	s, err := b.look(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return s.CachedInfo().State.LastSeq, nil
+}
 
 // Live is the position after everything that the stream holds at the moment.
 const Live uint64 = math.MaxUint64

@@ -1,0 +1,199 @@
+package dbconn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+)
+
+// How many commits there were can only be seen from inside.
+
+func openLite(t *testing.T, o Options) (*DB, *writer) {
+	t.Helper()
+	o.Path, o.Logger = filepath.Join(t.TempDir(), "group.db"), slog.New(slog.DiscardHandler)
+	db, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = db.Close() }) // once more is harmless
+	err = db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec("CREATE TABLE notes (id INTEGER PRIMARY KEY)").Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return db, db.engine.(*lite).writer
+}
+
+func put(ctx context.Context, db *DB, id int) error {
+	return db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec("INSERT INTO notes (id) VALUES (?)", id).Error
+	})
+}
+
+func TestWriter_shares_commits(t *testing.T) {
+	t.Parallel()
+	db, w := openLite(t, Options{})
+	before := w.commits.Load()
+	hold, held := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	<-held
+	const writers = 50
+	for i := range writers {
+		all.Go(func() {
+			if err := put(t.Context(), db, i); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	close(hold)
+	all.Wait()
+	if n := w.commits.Load() - before; n > writers/2 {
+		t.Errorf("%d commits for %d writes", n, writers+1)
+	}
+	before = w.commits.Load()
+	for i := range 5 {
+		if err := put(t.Context(), db, 1000+i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := w.commits.Load() - before; n != 5 {
+		t.Errorf("%d commits for 5 writes one after the other", n)
+	}
+}
+
+func TestWriter_answers_everyone_when_it_closes(t *testing.T) {
+	t.Parallel()
+	db, _ := openLite(t, Options{})
+	hold, held := make(chan struct{}), make(chan struct{})
+	var all sync.WaitGroup
+	all.Go(func() {
+		err := db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+		if err != nil {
+			t.Errorf("a write that had begun: %v", err)
+		}
+	})
+	<-held
+	for i := range 20 {
+		all.Go(func() {
+			if err := put(t.Context(), db, i); err != nil && !errors.Is(err, ErrClosed) {
+				t.Error(err)
+			}
+		})
+	}
+	all.Go(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	close(hold)
+	all.Wait()
+	if err := put(t.Context(), db, 99); !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestWriter_lets_go_of_who_no_longer_waits(t *testing.T) {
+	t.Parallel()
+	db, _ := openLite(t, Options{})
+	hold, held := make(chan struct{}), make(chan struct{})
+	first := make(chan error, 1)
+	go func() {
+		first <- db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+	}()
+	<-held
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if err := put(ctx, db, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	close(hold)
+	if err := <-first; err != nil {
+		t.Error(err)
+	}
+	if err := put(t.Context(), db, 1); err != nil {
+		t.Errorf("the abandoned write was done after all: %v", err)
+	}
+}
+
+// A statement that takes the whole transaction down fails everyone in it, and the
+// writer goes on.
+func TestWriter_survives_a_lost_transaction(t *testing.T) {
+	t.Parallel()
+	db, w := openLite(t, Options{})
+	hold, held := make(chan struct{}), make(chan struct{})
+	failures := make(chan error, 3)
+	go func() {
+		failures <- db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			close(held)
+			<-hold
+			return tx.Exec("INSERT INTO notes (id) VALUES (1)").Error
+		})
+	}()
+	<-held
+	w.last = 2 // the group waits for a second one; the first one's turn orders this
+	go func() {
+		failures <- db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			return fmt.Errorf("rolled back: %w", errors.Join(tx.Exec("ROLLBACK").Error, errors.New("boom")))
+		})
+	}()
+	close(hold)
+	lost := 0
+	for range 2 {
+		if err := <-failures; err != nil {
+			lost++
+		}
+	}
+	if err := put(t.Context(), db, 2); err != nil {
+		t.Fatalf("the writer did not go on: %v", err)
+	}
+	var n int
+	if err := db.Read(t.Context()).Raw("SELECT count(*) FROM notes").Scan(&n).Error; err != nil || n != 3-lost {
+		t.Errorf("%d rows after %d failures, %v", n, lost, err)
+	}
+}
+
+func TestDB_Commits_coalesces(t *testing.T) {
+	t.Parallel()
+	db, _ := openLite(t, Options{})
+	announced := func(announce bool) {
+		t.Helper()
+		err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			if announce {
+				tx.Session(&gorm.Session{}).Statement.ConnPool.(txPool).Announce()
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	announced(false)
+	select {
+	case <-db.Commits():
+		t.Error("woken for nothing")
+	default:
+	}
+	for range 3 {
+		announced(true)
+	}
+	<-db.Commits()
+	select {
+	case <-db.Commits():
+		t.Error("woken twice")
+	default:
+	}
+}

@@ -1,0 +1,199 @@
+package dbconn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"gorm.io/gorm"
+
+	"tracker/config/dbconn"
+	"tracker/config/dbconn/dbtest"
+)
+
+func contains(text, part string) bool { return strings.Contains(text, part) }
+
+// announce commits something that wakes the relays.
+func announce(t *testing.T, db *dbconn.DB) {
+	t.Helper()
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		tx.Statement.ConnPool.(interface{ Announce() }).Announce()
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitWake(t *testing.T, db *dbconn.DB) {
+	t.Helper()
+	select {
+	case <-db.Commits():
+	case <-time.After(20 * time.Second):
+		t.Fatal("nobody was woken")
+	}
+}
+
+// quietNow returns when the signals of the start have been received.
+func quietNow(t *testing.T, db *dbconn.DB) {
+	t.Helper()
+	for {
+		select {
+		case <-db.Commits():
+		case <-time.After(300 * time.Millisecond):
+			return
+		}
+	}
+}
+
+func migratedPostgres(t *testing.T, o dbconn.Options) *dbconn.DB {
+	t.Helper()
+	db := dbtest.Open(t, o)
+	if err := db.Migrate(t.Context(), notes(db.Dialect())...); err != nil {
+		t.Fatal(err)
+	}
+	return db
+}
+
+func TestPostgres_Commits_wakes_other_processes(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Postgres(t)
+	o.Poll = time.Hour
+	here, there := dbtest.Open(t, o), dbtest.Open(t, o)
+	quietNow(t, there)
+	for range 3 {
+		announce(t, here)
+		awaitWake(t, there)
+	}
+}
+
+// Every connection of the listener is cut: it listens again, and until then polls.
+func TestPostgres_Commits_survives_a_cut(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Postgres(t)
+	here, there := dbtest.Open(t, o), dbtest.Open(t, o)
+	quietNow(t, there)
+	cut(t, here)
+	awaitWake(t, there) // it polls, or hears itself again
+	untilTrue(t, "a LISTEN stands again", func() bool {
+		var n int
+		err := here.Read(t.Context()).Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&n).Error
+		return err == nil && n == 2
+	})
+	quietNow(t, there)
+	announce(t, here)
+	awaitWake(t, there)
+}
+
+// cut ends every other connection to the database of db.
+func cut(t *testing.T, db *dbconn.DB) {
+	t.Helper()
+	err := db.Read(t.Context()).Exec(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+		WHERE datname = current_database() AND pid <> pg_backend_pid()`).Error
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func untilTrue(t *testing.T, what string, true func() bool) {
+	t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(20 * time.Second)
+	for !true() {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("waited in vain: %s", what)
+		}
+	}
+}
+
+func TestPostgres_Write_survives_a_cut(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Postgres(t)
+	db, other := migratedPostgres(t, o), dbtest.Open(t, o)
+	runs := 0
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		if runs++; runs == 1 {
+			cut(t, other)
+		}
+		return insert(tx, 1, "a")
+	})
+	if err != nil || runs != 2 {
+		t.Fatalf("%d runs, %v", runs, err)
+	}
+	if n := count(t, db); n != 1 {
+		t.Errorf("%d rows, want 1", n)
+	}
+}
+
+// Two transactions lock two rows in opposite order: PostgreSQL ends one of them,
+// which is run again.
+func TestPostgres_Write_runs_again_after_a_deadlock(t *testing.T) {
+	t.Parallel()
+	db := migratedPostgres(t, dbtest.Postgres(t))
+	write(t, db, 1)
+	write(t, db, 2)
+	var both, all sync.WaitGroup
+	both.Add(2)
+	runs := make([]int, 2)
+	for me := range 2 {
+		all.Go(func() {
+			err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+				runs[me]++
+				if err := tx.Exec("UPDATE notes SET body = body || 'x' WHERE id = ?", 1+me).Error; err != nil {
+					return err
+				}
+				if runs[me] == 1 {
+					both.Done()
+					both.Wait()
+				}
+				return tx.Exec("UPDATE notes SET body = body || 'x' WHERE id = ?", 2-me).Error
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	if runs[0]+runs[1] != 3 {
+		t.Errorf("%v runs, want 3 in all", runs)
+	}
+	var bodies []string
+	if err := db.Read(t.Context()).Raw("SELECT body FROM notes ORDER BY id").Scan(&bodies).Error; err != nil || fmt.Sprint(bodies) != "[1xx 2xx]" {
+		t.Errorf("got %v, %v", bodies, err)
+	}
+}
+
+func TestPostgres_Write_gives_up_a_slow_statement(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Postgres(t)
+	o.StatementTimeout = 50 * time.Millisecond
+	db := migratedPostgres(t, o)
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		return errors.Join(insert(tx, 1, "a"), tx.Exec("SELECT pg_sleep(10)").Error)
+	})
+	if err == nil || !contains(err.Error(), "57014") {
+		t.Errorf("got %v", err)
+	}
+	if n := count(t, db); n != 0 {
+		t.Errorf("%d rows, want 0", n)
+	}
+}
+
+// Through a PgBouncer in transaction mode a LISTEN hears nothing: then Commits
+// polls. A listener on another database is as deaf.
+func TestPostgres_Commits_polls_where_LISTEN_is_deaf(t *testing.T) {
+	t.Parallel()
+	o, elsewhere := dbtest.Postgres(t), dbtest.Postgres(t)
+	o.ListenURL, o.Poll = elsewhere.URL, 20*time.Millisecond
+	db := dbtest.Open(t, o)
+	for range 5 {
+		awaitWake(t, db)
+	}
+}
