@@ -60,6 +60,7 @@ type r3Conn struct {
 
 	mu     sync.Mutex
 	live   bool   // it has its subscriber
+	late   reason // it ended before that
 	done   bool   // nothing may be published any more
 	cursor string // the id sent last: a browser forgets it when a later event has none
 }
@@ -98,11 +99,13 @@ func (c *r3Conn) open() {
 	defer close(c.joined)
 	c.mu.Lock()
 	c.live = true
-	over := c.done
+	late := c.late
 	c.mu.Unlock()
-	if !over {
-		c.ready(c)
+	if late != goesOn {
+		c.end(late)
+		return
 	}
+	c.ready(c)
 }
 
 // wake lets push try again.
@@ -118,7 +121,7 @@ func (c *r3Conn) push(f *frame) error {
 	for {
 		switch c.send(f) {
 		case goesOn:
-			return nil
+			return c.ctx.Err()
 		case gone:
 			return context.Canceled
 		}
@@ -161,8 +164,10 @@ func (c *r3Conn) beat() reason {
 // publish reports slow when the stream's queue is full. The caller holds c.mu.
 func (c *r3Conn) publish(e *sse.Event) reason {
 	switch {
-	case c.done || c.ctx.Err() != nil:
+	case c.done:
 		return gone
+	case c.ctx.Err() != nil:
+		return goesOn // the handler is about to say why it ended
 	case c.server.TryPublish(c.id, e):
 		return goesOn
 	}
@@ -176,9 +181,13 @@ func (c *r3Conn) end(why reason) {
 	if c.done {
 		return
 	}
-	if !c.live || why == slow || why == gone || why == stopped {
+	if why == slow || why == gone || why == stopped {
 		c.done = true
 		c.cancel()
+		return
+	}
+	if !c.live {
+		c.late = why
 		return
 	}
 	if why == drained {
