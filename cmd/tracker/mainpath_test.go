@@ -270,7 +270,7 @@ func TestMainPath_SIGTERM_with_100_streams_ends_quickly_and_quietly(t *testing.T
 		})
 		if i%4 != 3 {
 			if a := <-answer; a == nil || a.StatusCode != http.StatusOK {
-				t.Fatalf("stream %d was refused", i)
+				t.Fatalf("stream %d was refused: %+v\n%s", i, a, p.log)
 			}
 		}
 	}

@@ -1,0 +1,34 @@
+// Command tracker is the whole product in one binary: the server in its roles,
+// the sandbox bank, the tools that keep a deployment well, and a command line
+// for merchants over the public API.
+//
+// Where to look: main.go and cli.go parse the command line; each command has a
+// file of its own. process.go opens, serves and ends a process in order;
+// wire.go builds the parts and says who hears whom; adapters.go holds the few
+// places where two packages that must not know each other are joined.
+//
+// # A process, from start to end
+//
+// It takes its ports first, so that a second start fails at once, then opens
+// the database and the stream, makes the stream whole from the database, and
+// only then says that it is ready. On SIGTERM it stops being ready, closes its
+// doors, lets open streams go over TRACKER_DRAIN, lets the background work
+// finish what it is at, and closes what it opened, in reverse. Nothing depends
+// on that: a kill -9 at any moment costs watchers a reconnect and nobody
+// anything else.
+//
+// # Decisions
+//
+//   - kong reads the command line: flags, help and completion from one struct
+//     per command. The settings themselves are read by package config, so that
+//     flags, variables and defaults have one home.
+//   - errgroup runs the parts side by side: the first that fails ends the
+//     process, which is then started again by whoever supervises it. Parts that
+//     can go on by themselves (a broker or a database that is away) do not fail.
+//   - The embedded database and stream belong to one process; a lock on the data
+//     directory says so. PostgreSQL and NATS are for more than one.
+//   - Orders and payments ask each other over the bus even in one process: one
+//     path, which every test exercises.
+//   - r3labs/sse is the client behind watch and listen, in the shape that
+//     survives its defects: one attempt at a time, cursor kept by us.
+package main
