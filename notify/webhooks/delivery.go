@@ -1,0 +1,83 @@
+package webhooks
+
+import "time"
+
+// State is where one event stands on its way to one endpoint.
+type State string
+
+// A delivery is pending until a receiver answers 2xx (delivered) or the schedule
+// ends (given_up). Replay makes it pending again.
+const (
+	Pending   State = "pending"
+	Delivered State = "delivered"
+	GivenUp   State = "given_up"
+)
+
+// Item is an event as it will be sent: the same bytes at every attempt.
+type Item struct {
+	Merchant  string
+	EventID   string
+	EventType string
+	Subject   string // the order or payment
+	Seq       int64
+	Body      []byte
+	At        time.Time // when it was taken in
+}
+
+// Delivery is an Item on its way to one endpoint.
+type Delivery struct {
+	Item
+	Endpoint string
+	Previous int64     // see HeaderPrevious
+	Tries    int       // attempts made since it was queued or replayed
+	FirstTry time.Time // zero before the first attempt
+}
+
+// Attempt is one line of the log: one request and what came of it.
+type Attempt struct {
+	ID        string     `json:"id"`
+	Endpoint  string     `json:"endpoint_id"`
+	EventID   string     `json:"event_id"`
+	EventType string     `json:"event_type"`
+	Subject   string     `json:"subject"`
+	Seq       int64      `json:"seq"`
+	Try       int        `json:"try"`
+	At        time.Time  `json:"at"`
+	Duration  int64      `json:"duration_ms"`
+	Status    int        `json:"status_code,omitempty"` // 0: no answer
+	Error     string     `json:"error,omitempty"`       // a stable word, such as "timeout"
+	Excerpt   string     `json:"response_excerpt,omitempty"`
+	State     State      `json:"state"` // what became of the delivery
+	Next      *time.Time `json:"next_attempt_at,omitempty"`
+}
+
+// AttemptFilter narrows a list of attempts, newest first.
+type AttemptFilter struct {
+	Endpoint      string // "": all endpoints of the merchant
+	Subject       string // only about this order or payment
+	EventID       string
+	StartingAfter string // the id of the last attempt of the page before
+	Limit         int    // 1 to 100; 0 means 20
+}
+
+// AttemptPage is one page of the log.
+type AttemptPage struct {
+	Data    []Attempt `json:"data"`
+	HasMore bool      `json:"has_more"`
+}
+
+// ReplayRequest selects what is sent again, under the same ids and bodies. What
+// is still pending is tried at once. Give either part, or both to narrow.
+type ReplayRequest struct {
+	Since    time.Time // events taken in at or after
+	EventIDs []string
+	// FailedOnly leaves out what was delivered.
+	FailedOnly bool
+}
+
+// Counts are for metrics and readiness.
+type Counts struct {
+	Enabled, Failing, Disabled int64
+	Pending                    int64
+	OldestPending              time.Time // zero when nothing is pending
+}
