@@ -68,7 +68,9 @@
 // Beyond the table, a shipment's headline never leads behind the farthest point
 // that it reached on the ordinary way: after out_for_delivery and delayed comes
 // out_for_delivery, not in_transit. A delivery may be corrected to exception
-// once.
+// once, after which only an end can follow. The headline is computed from all
+// reports by the carrier's clock each time, so a report that comes late may tell
+// several moves at once.
 //
 // # What it promises
 //

@@ -105,8 +105,8 @@ func paymentStatus(amount int64, currency string, list []Payment) PaymentStatus 
 		return settled(amount, s)
 	case has(list, stateLateSuccess):
 		return PaymentReview
-	case has(list, stateCreated):
-		return PaymentUnpaid
+	case has(list, stateReversed):
+		return PaymentFailed
 	}
 	return lastWord(list)
 }
@@ -136,7 +136,7 @@ func lastWord(list []Payment) PaymentStatus {
 	switch {
 	case last.Refunded > 0:
 		return PaymentRefunded
-	case last.Status == stateFailed, last.Status == stateReversed:
+	case last.Status == stateFailed:
 		return PaymentFailed
 	case last.Status == stateVoided:
 		return PaymentVoided

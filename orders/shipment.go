@@ -78,24 +78,32 @@ func (s Shipment) firstStatus() ShipmentStatus {
 
 // headline is the status that all scans together amount to. It is a pure
 // function of the set of scans: whatever order they came in, it is the same.
-// A scan that the table does not allow, or that leads behind the farthest point
-// reached on the ordinary way, is kept and does not move it.
+// What does not move it is kept all the same.
 func headline(first ShipmentStatus, scans []Scan) ShipmentStatus {
-	at, farthest, corrected := first, first.progress(), false
+	way := journey{at: first, farthest: first.progress()}
 	for _, scan := range scans {
-		to := scan.Status
-		if !at.Allows(to) || (to.progress() > 0 && to.progress() < farthest) {
-			continue
-		}
-		if at == ShipmentDelivered && to == ShipmentException {
-			if corrected {
-				continue
-			}
-			corrected = true
-		}
-		at, farthest = to, max(farthest, to.progress())
+		way.take(scan.Status)
 	}
-	return at
+	return way.at
+}
+
+// journey is how far a parcel has come, scan by scan.
+type journey struct {
+	at        ShipmentStatus
+	farthest  int  // the farthest point reached on the ordinary way
+	corrected bool // a delivery was taken back, once: only an end can follow
+}
+
+func (j *journey) take(to ShipmentStatus) {
+	back := to.progress() > 0 && to.progress() < j.farthest
+	correction := j.at == ShipmentDelivered && to == ShipmentException
+	switch {
+	case !j.at.Allows(to), back:
+		return
+	case j.corrected && !to.Ended():
+		return
+	}
+	j.at, j.farthest, j.corrected = to, max(j.farthest, to.progress()), j.corrected || correction
 }
 
 // estimate is the newest word about the delivery date.

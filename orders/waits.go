@@ -71,7 +71,7 @@ func (o Order) waitsForParcels() Waits {
 	var collect, deliver bool
 	for _, s := range o.Shipments {
 		switch {
-		case s.Status == ShipmentReturnedToSender:
+		case s.Status == ShipmentReturnedToSender, s.Status == ShipmentLost && o.Status == StatusCompleted:
 			return Waits{ActorMerchant, TaskLook}
 		case s.Status == ShipmentAvailableForPickup:
 			collect = true
@@ -80,7 +80,7 @@ func (o Order) waitsForParcels() Waits {
 		}
 	}
 	switch {
-	case o.RequiresShipping && len(o.Remaining()) > 0:
+	case o.RequiresShipping && !o.Status.Final() && len(o.Remaining()) > 0:
 		return Waits{ActorMerchant, TaskShip}
 	case collect:
 		return Waits{ActorShopper, TaskCollect}

@@ -8,8 +8,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 
 	"tracker/notify/eventwire"
 	"tracker/orders"
@@ -105,7 +106,7 @@ func (m *memory) all() []orders.Order {
 // world is a service on a store in memory, with a clock that the test moves and
 // ids that are always the same.
 type world struct {
-	tb      testing.TB
+	tb      rapid.TB
 	store   *memory
 	service *orders.Service
 	now     time.Time
@@ -114,7 +115,7 @@ type world struct {
 
 const merchant = "mer_0000000000000000000000000m"
 
-func newWorld(tb testing.TB) *world {
+func newWorld(tb rapid.TB) *world {
 	tb.Helper()
 	w := &world{tb: tb, store: &memory{}, now: time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)}
 	w.service = orders.NewService(w.store, orders.Options{Now: func() time.Time { return w.now }, NewID: w.id})
