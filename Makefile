@@ -1,6 +1,6 @@
 # make run    build and start everything in the sandbox: needs only Go and make
 # make test   install what the tests need, then run every test
-# make lint   go vet and gofmt
+# make lint   gofmt, go vet and staticcheck with its default checks
 # make fuzz   longer runs of the property and fuzz tests, some minutes
 
 export CGO_ENABLED ?= 0
@@ -23,6 +23,7 @@ test: lint
 lint:
 	@test -z "$$(gofmt -l cmd orders payments notify web config)" || { gofmt -l cmd orders payments notify web config; echo "gofmt would change these files"; exit 1; }
 	$(GO) vet ./...
+	$(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2 ./...
 
 fuzz:
 	CGO_ENABLED=1 .ci/fuzz

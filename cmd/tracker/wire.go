@@ -81,7 +81,6 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 	s.notifier = notify.New(notify.Options{
 		Log: feedLog{p.bus}, Now: p.now, Logger: p.log, DrainWindow: p.cfg.Drain, Origins: p.cfg.CORSOrigins,
 		MaxWatchers: p.cfg.Limits.Watchers, MaxPerFeed: p.cfg.Limits.WatchersPerOrder, MaxPerAddress: p.cfg.Limits.WatchersPerAddress,
-		ConnectsPerSecond: p.cfg.Limits.Connects,
 	})
 	p.drain = s.notifier.Drain
 	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate})
