@@ -40,6 +40,7 @@ func (t *pgTx) Announce()       { t.announced = true }
 type liteTx struct {
 	nested
 	conn      *sql.Conn
+	stmts     *statements
 	announced bool
 }
 
@@ -50,7 +51,7 @@ func (t *liteTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, e
 }
 
 func (t *liteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return t.conn.ExecContext(context.WithoutCancel(ctx), query, args...)
+	return t.stmts.exec(context.WithoutCancel(ctx), query, args...)
 }
 
 func (t *liteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
@@ -59,6 +60,39 @@ func (t *liteTx) QueryContext(ctx context.Context, query string, args ...any) (*
 
 func (t *liteTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
 	return t.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+}
+
+// statements keeps what was executed on a connection prepared: parsing is a fifth
+// of what a short write costs. Queries are left out, because two of the same text
+// may be open at once and would share their place.
+type statements struct {
+	conn *sql.Conn
+	byQ  map[string]*sql.Stmt
+}
+
+const maxStatements = 256
+
+func (s *statements) exec(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	stmt, ok := s.byQ[query]
+	if !ok {
+		var err error
+		if stmt, err = s.conn.PrepareContext(ctx, query); err != nil {
+			return nil, err
+		}
+		if len(s.byQ) >= maxStatements {
+			s.forget()
+		}
+		s.byQ[query] = stmt
+	}
+	return stmt.ExecContext(ctx, args...)
+}
+
+// forget begins anew: texts that are made up as they go must not fill the memory.
+func (s *statements) forget() {
+	for _, stmt := range s.byQ {
+		_ = stmt.Close() // it is not in use
+	}
+	clear(s.byQ)
 }
 
 var (

@@ -16,6 +16,7 @@ import (
 // panic is its caller's and its error undoes only its own part.
 type writer struct {
 	conn      *sql.Conn
+	stmts     *statements
 	gather    time.Duration
 	max       int
 	announced func()
@@ -50,7 +51,7 @@ var errPanicked = errors.New("dbconn: the write panicked")
 
 func startWriter(conn *sql.Conn, o Options, announced func()) *writer {
 	w := &writer{
-		conn: conn, gather: o.Gather, max: o.Group, announced: announced,
+		conn: conn, stmts: &statements{conn, map[string]*sql.Stmt{}}, gather: o.Gather, max: o.Group, announced: announced,
 		queue: make(chan *request), stop: make(chan struct{}), stopped: make(chan struct{}),
 	}
 	go w.run()
@@ -120,7 +121,7 @@ func (r *request) take(ctx context.Context, tx *liteTx) error {
 
 func (w *writer) run() {
 	defer close(w.stopped)
-	defer func() { _ = w.conn.Close() }() // the pool reports it
+	defer func() { w.stmts.forget(); _ = w.conn.Close() }() // the pool reports it
 	for {
 		select {
 		case r := <-w.queue:
@@ -189,7 +190,7 @@ func (w *writer) turn(r *request) (ok bool, err error) {
 	if err := w.exec("SAVEPOINT w"); err != nil {
 		return false, fmt.Errorf("dbconn: savepoint: %w", err)
 	}
-	r.turn <- &liteTx{conn: w.conn}
+	r.turn <- &liteTx{conn: w.conn, stmts: w.stmts}
 	if result := <-r.result; result != nil {
 		if err := w.exec("ROLLBACK TO w"); err != nil {
 			return false, fmt.Errorf("dbconn: the transaction was lost to another write: %w", result)
@@ -237,6 +238,6 @@ func (r *request) refuse(err error) {
 }
 
 func (w *writer) exec(query string) error {
-	_, err := w.conn.ExecContext(context.Background(), query)
+	_, err := w.stmts.exec(context.Background(), query)
 	return err
 }
