@@ -1,8 +1,158 @@
 package web_test
 
 import (
+	"encoding/json"
+	"flag"
+	"fmt"
 	"net/http"
+	"os"
+	"slices"
+	"sync"
 	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"tracker/web"
 )
 
-func checkContract(t *testing.T, _ *http.Request, _ *http.Response, _ []byte) { t.Helper() }
+// contract is the OpenAPI document as the tests hold every answer against it,
+// and which answers they have seen.
+type contract struct {
+	doc    *openapi3.T
+	router routers.Router
+
+	mu   sync.Mutex
+	seen map[string]map[int]bool // by operation
+}
+
+var loadContract = sync.OnceValues(func() (*contract, error) {
+	loader := openapi3.NewLoader()
+	doc, err := loader.LoadFromData(strict(web.OpenAPI()))
+	if err != nil {
+		return nil, err
+	}
+	if err := doc.Validate(loader.Context, openapi3.EnableExamplesValidation()); err != nil {
+		return nil, err
+	}
+	router, err := gorillamux.NewRouter(doc)
+	return &contract{doc: doc, router: router, seen: map[string]map[int]bool{}}, err
+})
+
+// strict closes every object of the document, so that an undocumented member of
+// an answer is found. Clients are promised that members may be added.
+func strict(document []byte) []byte {
+	var v any
+	if err := json.Unmarshal(document, &v); err != nil {
+		panic(err)
+	}
+	closeObjects(v)
+	return must(json.Marshal(v))
+}
+
+func closeObjects(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		_, has := v["properties"].(map[string]any)
+		if _, open := v["additionalProperties"]; has && !open && v["type"] == "object" {
+			v["additionalProperties"] = false
+		}
+		for _, child := range v {
+			closeObjects(child)
+		}
+	case []any:
+		for _, child := range v {
+			closeObjects(child)
+		}
+	}
+}
+
+// checkContract holds one answer against the document.
+func checkContract(t *testing.T, r *http.Request, res *http.Response, body []byte) {
+	t.Helper()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatalf("openapi.json: %v", err)
+	}
+	route, params, err := c.router.FindRoute(&http.Request{Method: r.Method, URL: r.URL, Header: r.Header})
+	if err != nil {
+		return // not an operation
+	}
+	in := &openapi3filter.ResponseValidationInput{
+		RequestValidationInput: &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route},
+		Status:                 res.StatusCode, Header: res.Header,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, MultiError: true},
+	}
+	in.SetBodyBytes(body)
+	if err := openapi3filter.ValidateResponse(t.Context(), in); err != nil {
+		t.Errorf("%s %s answers %d against the document: %v\n%s", r.Method, r.URL.Path, res.StatusCode, err, body)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.seen[route.Operation.OperationID] == nil {
+		c.seen[route.Operation.OperationID] = map[int]bool{}
+	}
+	c.seen[route.Operation.OperationID][res.StatusCode] = true
+}
+
+// TestMain ends with what no single test can tell: every operation was seen to
+// succeed and to fail.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
+		code = reportUncovered()
+	}
+	os.Exit(code)
+}
+
+func reportUncovered() int {
+	c, err := loadContract()
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	code := 0
+	for path, item := range c.doc.Paths.Map() {
+		for method, op := range item.Operations() {
+			var good, bad bool
+			for status := range c.seen[op.OperationID] {
+				good = good || status < 400
+				bad = bad || status >= 400
+			}
+			if op.OperationID == "getDescription" {
+				bad = true // it cannot fail
+			}
+			if !good || !bad {
+				fmt.Printf("%s %s: seen to succeed: %v, to fail: %v\n", method, path, good, bad)
+				code = 1
+			}
+		}
+	}
+	return code
+}
+
+func TestContract_document_and_routes_agree(t *testing.T) {
+	t.Parallel()
+	c, err := loadContract()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sqliteStack(t)
+	var documented []string
+	for path, item := range c.doc.Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	slices.Sort(documented)
+	var served []string
+	for _, r := range must(web.New(s.deps())).Routes() {
+		served = append(served, r)
+	}
+	slices.Sort(served)
+	if !slices.Equal(documented, served) {
+		t.Errorf("documented %v\nserved %v", documented, served)
+	}
+}

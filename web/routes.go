@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -34,7 +35,7 @@ type route struct {
 	access       access
 	scope        apikeys.Scope
 	budget       budget // of a feed: of its short polls; a watcher is charged as connects
-	body         int64 // most bytes; 0: smallBody
+	body         int64  // most bytes; 0: smallBody
 	repeat       repeat
 	do           operation        // an ordinary answer
 	stream       echo.HandlerFunc // or a feed: no deadline, not in latency figures
@@ -59,6 +60,22 @@ func (s *Server) mount() {
 			s.echo.Add(http.MethodHead, r.path, s.serve(r))
 		}
 	}
+}
+
+// Routes lists the operations of the API that this process has, as "METHOD
+// /path/{id}", for documentation and its tests.
+func (s *Server) Routes() []string {
+	var list []string
+	for _, r := range s.routes() {
+		parts := strings.Split(r.path, "/")
+		for i, part := range parts {
+			if name, ok := strings.CutPrefix(part, ":"); ok {
+				parts[i] = "{" + name + "}"
+			}
+		}
+		list = append(list, r.method+" "+strings.Join(parts, "/"))
+	}
+	return list
 }
 
 // serve wraps a route in what the table says: who, how often, how large, how

@@ -91,11 +91,7 @@ func newStack(t *testing.T, db *dbconn.DB, options ...option) *stack {
 // serve starts one more process over the same database.
 func (s *stack) serve(options ...option) string {
 	s.t.Helper()
-	deps := web.Deps{
-		PublicURL: "http://shop.test", Secrets: []string{secret}, Keys: s.keys, Profiles: s.keys, Merchants: s.keys, Tokens: s.tokens,
-		Once: idempotency.NewService(idempotencydb.New(s.db), idempotency.Options{}), Orders: s.orders, Payments: s.payments,
-		Feeds: s.feeds, Webhooks: s.webhooks, Logger: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
-	}
+	deps := s.deps()
 	for _, o := range options {
 		o(&deps)
 	}
@@ -105,6 +101,14 @@ func (s *stack) serve(options ...option) string {
 	listener.Start()
 	s.t.Cleanup(listener.Close)
 	return listener.URL
+}
+
+func (s *stack) deps() web.Deps {
+	return web.Deps{
+		PublicURL: "http://shop.test", Secrets: []string{secret}, Keys: s.keys, Profiles: s.keys, Merchants: s.keys, Tokens: s.tokens,
+		Once: idempotency.NewService(idempotencydb.New(s.db), idempotency.Options{}), Orders: s.orders, Payments: s.payments,
+		Feeds: s.feeds, Webhooks: s.webhooks, Logger: slog.New(slog.NewJSONHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	}
 }
 
 func (s *stack) newKey(merchant string, scopes ...apikeys.Scope) string {
