@@ -17,6 +17,8 @@ type pageState struct {
 	Payments map[string]paymentState `json:"payments"`
 	Closed   bool                    `json:"closed"`
 	Settings pageSettings            `json:"settings"`
+
+	merchant string // whose order it is; not for the page
 }
 
 type paymentState struct {

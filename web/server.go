@@ -41,6 +41,7 @@ type Deps struct {
 	Payments  Payments
 	Feeds     Feeds
 	Webhooks  Webhooks
+	Pages     Pages
 
 	Limits         Limits
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and -Proto are believed
@@ -62,6 +63,7 @@ type Server struct {
 	sessions *sealer
 	answers  *sealer
 	forgery  *http.CrossOriginProtection
+	site     *site
 }
 
 // New builds the server and mounts the routes of its roles.
@@ -90,6 +92,9 @@ func New(d Deps) (*Server, error) {
 		if err := s.forgery.AddTrustedOrigin(d.PublicURL); err != nil {
 			return nil, err
 		}
+	}
+	if s.site, err = newSite(d.Pages); err != nil {
+		return nil, err
 	}
 	s.limiter = newLimiter(d.Limits, s.now)
 	s.metrics = newMetrics(s.deps.Registry)

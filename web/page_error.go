@@ -1,0 +1,79 @@
+package web
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/labstack/echo/v4"
+)
+
+// errorBody is what is the matter, whether anything is lost, and what to do.
+type errorBody struct {
+	State, Heading string
+	Text           text
+	Label, Href    string
+	Request        string
+}
+
+// errorPage says a problem to a person. No number, no joke, no blame, no inner
+// text.
+func (s *Server) errorPage(c echo.Context, p *problem) error {
+	if s.site == nil {
+		return s.writeProblem(c, p)
+	}
+	h := c.Response().Header()
+	for name, values := range p.header {
+		h[name] = values
+	}
+	words := s.phrases(c)
+	body := errorOf(words, c, p)
+	body.Request = words.say("request", args{"id": name(requestIDOf(c))}).String()
+	out := page{words: words.words, Title: body.Heading, Brand: "Tracker", BrandURL: "/", Body: body}
+	if retry, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
+		out.Refresh = max(retry, 5)
+	}
+	return s.render(c, p.Status, "error", out, pagePolicy{})
+}
+
+func errorOf(w phrases, c echo.Context, p *problem) errorBody {
+	path := c.Request().URL.Path
+	about := strings.HasPrefix(path, "/track/") || strings.HasPrefix(path, "/checkout/")
+	retryAt := w.now.Add(time.Minute)
+	if retry, err := strconv.Atoi(p.header.Get("Retry-After")); err == nil {
+		retryAt = w.now.Add(time.Duration(max(retry, 5)) * time.Second)
+	}
+	at := args{"at": retryAt}
+	again := func(b errorBody) errorBody {
+		b.Label, b.Href = w.get("err_again"), c.Request().URL.RequestURI()
+		if c.Request().Method != http.MethodGet {
+			b.Href = path
+		}
+		return b
+	}
+	say := func(state, key string) errorBody {
+		return errorBody{State: state, Heading: w.get(key), Text: w.say(key+"_text", at)}
+	}
+	switch {
+	case p.Status == http.StatusNotFound && about:
+		return say("no_order", "err_order")
+	case p.Status == http.StatusNotFound:
+		b := say("no_page", "err_page")
+		b.Label, b.Href = w.get("err_start"), "/"
+		return b
+	case p.Status == http.StatusUnauthorized:
+		return say("no_access", "err_token")
+	case p.Code == "cross_origin":
+		b := say("old_form", "err_form")
+		b.Label, b.Href = w.get("err_back"), strings.TrimSuffix(strings.TrimSuffix(path, "/pay"), "/stop")
+		return b
+	case p.Status == http.StatusTooManyRequests:
+		return say("too_many", "err_many")
+	case p.Status == http.StatusServiceUnavailable:
+		return again(say("away", "err_away"))
+	case p.Status >= http.StatusInternalServerError:
+		return again(say("broken", "err_ours"))
+	}
+	return say("refused", "err_other")
+}
