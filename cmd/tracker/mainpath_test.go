@@ -77,6 +77,31 @@ func (p *program) field(path, name string) string {
 	return fmt.Sprint(p.must(200, "GET", path, nil)[name])
 }
 
+// watchers counts who waits, by the program's own metric.
+func (p *program) watchers() int {
+	p.t.Helper()
+	answer, err := http.Get(p.admin + "/metrics")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	total := 0
+	for line := range strings.SplitSeq(string(text), "\n") {
+		if name, value, _ := strings.Cut(line, " "); strings.HasPrefix(name, "tracker_watchers{") {
+			n, err := strconv.Atoi(value)
+			if err != nil {
+				p.t.Fatal(err)
+			}
+			total += n
+		}
+	}
+	return total
+}
+
 // decide presses a button of the bank's page.
 func (p *program) decide(page, decision string) {
 	p.t.Helper()
@@ -274,6 +299,7 @@ func TestMainPath_SIGTERM_with_100_streams_ends_quickly_and_quietly(t *testing.T
 			}
 		}
 	}
+	p.until("all hundred wait", func() bool { return p.watchers() == 100 })
 	if took := p.stop(syscall.SIGTERM); took > 5*time.Second {
 		t.Errorf("it took %v to end", took)
 	}
