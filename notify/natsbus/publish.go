@@ -88,12 +88,16 @@ func (b *Bus) wave(ctx context.Context, messages []Message) error {
 // with this sequence or a later one, and reports whether it did. It never gets
 // behind a newer message, whoever else publishes, and so is how a stream is filled
 // from the database while it is in use.
+//
+// It carries no id: the relay may yet have to publish this event and earlier ones,
+// and if the stream dropped this one as a repetition then, an earlier one would
+// stay the last.
 func (b *Bus) Restore(ctx context.Context, e eventwire.Event) (bool, error) {
 	body, err := e.Encode()
 	if err != nil {
 		return false, fmt.Errorf("natsbus: restore %s: %w", e.Subject, err)
 	}
-	message := Message{Subject: e.Key().Subject(), ID: e.ID, Body: body}.wire()
+	message := &nats.Msg{Subject: e.Key().Subject(), Data: body}
 	for {
 		have, at, err := b.last(ctx, e.Key())
 		if err != nil {
@@ -102,16 +106,14 @@ func (b *Bus) Restore(ctx context.Context, e eventwire.Event) (bool, error) {
 		if have.Seq >= e.Seq {
 			return false, nil
 		}
-		ack, err := b.js.PublishMsg(ctx, message, jetstream.WithExpectLastSequencePerSubject(at))
+		_, err = b.js.PublishMsg(ctx, message, jetstream.WithExpectLastSequencePerSubject(at))
 		switch {
 		case isWrongSequence(err):
 			continue // somebody published meanwhile
 		case err != nil:
 			return false, fmt.Errorf("natsbus: restore %s: %w", e.Subject, err)
-		case !ack.Duplicate:
-			return true, nil
 		}
-		message.Header.Del(jetstream.MsgIDHeader) // it is remembered, though it is gone
+		return true, nil
 	}
 }
 

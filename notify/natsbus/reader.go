@@ -1,6 +1,7 @@
 package natsbus
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -41,7 +42,7 @@ type reader struct {
 
 	incarnation string // "" before the first session
 	last        uint64 // the stream sequence read last
-	lastID      string // and the id of its message, "" if unknown
+	lastBody    []byte // and what it was, nil if unknown
 }
 
 // stopError carries the error of the reader's user out of a session.
@@ -130,14 +131,14 @@ func (r *reader) continues(ctx context.Context, s *streamState) error {
 		return &GapError{"the stream was made anew"}
 	case state.LastSeq < r.last:
 		return &GapError{"the stream lost its end"}
-	case r.lastID == "":
+	case r.lastBody == nil:
 		return nil
 	}
 	m, err := s.GetMsg(ctx, r.last)
 	if errors.Is(err, jetstream.ErrMsgNotFound) {
 		return nil // it has aged
 	}
-	if err == nil && m.Header.Get(jetstream.MsgIDHeader) != r.lastID {
+	if err == nil && !bytes.Equal(m.Data, r.lastBody) {
 		return &GapError{"the stream lost its end and has grown since"}
 	}
 	return err
@@ -184,7 +185,7 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 	} else if err := r.message(seq, e); err != nil {
 		return stopError{err}
 	}
-	r.last, r.lastID = seq, m.Headers().Get(jetstream.MsgIDHeader)
+	r.last, r.lastBody = seq, m.Data()
 	return nil
 }
 
