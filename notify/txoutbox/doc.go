@@ -1,3 +1,48 @@
-// Package txoutbox makes an event and its commit one thing: the event is a row
-// in the same transaction as the change, and a relay brings the row to the stream.
+// Package txoutbox makes a change and its event one thing: [Append] writes the
+// event as a row in the transaction of the change, and a [Relay] brings the rows
+// to the stream. Nothing is announced that did not commit, and nothing that
+// committed stays unannounced, whichever process dies when.
+//
+// # What it promises
+//
+//   - An event reaches the stream after its transaction committed, usually within a
+//     millisecond: the commit wakes the relay.
+//   - Events of one resource reach the stream in the order of their sequence,
+//     through failures, restarts, and the death of the process that relays.
+//   - A published row is kept for a day, so that [Repair] can give back to the stream
+//     what it lost.
+//
+// # What it does not promise
+//
+// Exactly once. A process that dies between the stream's acknowledgement and the
+// mark in the row, or loses its lease while it publishes, leaves rows that are
+// published again. They carry the same id: the stream drops them within its
+// window, and a reader ignores a sequence that it has.
+//
+// # How it fails
+//
+// While the stream or the database is away, rows wait; [Relay.Stats] shows how many
+// and how old the oldest is. A message that the stream would refuse is refused by
+// Append, with its transaction, because it would hold up all others.
+//
+// # Decisions
+//
+//   - One process relays, chosen by a lease in the database; the others stand by and
+//     take over within its two seconds, at once after an orderly end. One relay
+//     publishes many times what one database can commit, so lanes would buy nothing
+//     yet. The lease, and not an advisory lock: that one stays with a process that is
+//     stopped or unreachable for as long as TCP does, and needs a session, which a
+//     PgBouncer does not give.
+//   - On SQLite there is one process, and so no lease and no write to keep it.
+//   - Rows are marked a little later than they are published, many at a time. A mark
+//     is a write like any other and must not stand in the way of the next event.
+//   - Rows are found by what is not marked, not by a position: on PostgreSQL a
+//     transaction with a lower id may commit after one with a higher id.
+//   - (resource, seq) is unique, and the event id with it, since it is computed from
+//     the two; one index serves uniqueness and repair. The subject names merchant and
+//     kind, so they have no columns.
+//   - Repair does not publish. It puts rows back among the waiting ones, so that there
+//     is one publisher and one order.
+//
+// gorm is what the transactions of the callers are made of.
 package txoutbox
