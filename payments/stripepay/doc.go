@@ -1,0 +1,49 @@
+// Package stripepay is the payments.Provider for Stripe, by way of Checkout: the
+// shopper is sent to Stripe's page and comes back, and no card number ever
+// passes through here. Needed: a secret key, one or two webhook secrets, and a
+// webhook endpoint at Stripe that sends to /v1/callbacks/stripe the types that
+// [Provider.ParseCallback] understands.
+//
+// The reference of a payment is the Checkout Session's id; the PaymentIntent
+// behind it is looked up, because Stripe makes it only when the shopper pays.
+// Every write carries the caller's key as Idempotency-Key.
+//
+// It promises the words of payments.Provider: what is certain not to have
+// happened is ErrRejected or ErrUnavailable, everything else ErrTimeout. It does
+// not retry (the reconciler does, with its budget), follows no redirect, reads at
+// most 2 MB of an answer, logs nothing and puts no text of Stripe's into errors
+// but codes.
+//
+// # What Stripe does differently
+//
+//   - Amounts: see [toStripe]. Stripe counts krónur and shillings in hundredths
+//     and ariary in whole, wants three-decimal amounts to end in 0, and does not
+//     take every currency. An amount it cannot express is refused, never rounded.
+//   - A decline is not the end: the shopper stays on Stripe's page and may try
+//     another card. Only an asynchronous method that fails ends the payment.
+//   - One capture per payment: what a partial capture leaves is released.
+//   - A session lives 24 hours unless it is cancelled. Stripe refuses ends that
+//     are less than 30 minutes away, and a repeated request must carry the very
+//     same parameters, so none is asked for; the payments package cancels what
+//     has expired.
+//   - Refunds, disputes: the messages about them do not carry what a Report must
+//     tell, so they are acknowledged without effect. Refunds are found by the
+//     status check; a disputed charge reads as reversed there, since Stripe takes
+//     the money when a dispute opens.
+//
+// # Decisions
+//
+//   - stripe-go for the wire: forms, versions, errors and signatures are theirs
+//     to keep right. Its package-level client, key and backends are not used:
+//     each [Provider] has its own, with its own address, so that tests meet a
+//     server of their own and nothing is shared.
+//   - Checkout rather than our own card form over PaymentIntents: it needs no
+//     script of Stripe's on our pages, whose policy allows none.
+//   - The signature is checked by stripe-go, the time by us: theirs reads the
+//     machine's clock, and accepts any time in the future.
+//   - Events are read whatever API version they were made in. What is read of
+//     them (ids, amounts, statuses, metadata) has not changed in years, and a
+//     version that differs is no reason to lose a payment.
+//   - Adaptive pricing is switched off: it would let the shopper pay another
+//     currency than the order's, which reads as a mismatch.
+package stripepay
