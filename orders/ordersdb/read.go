@@ -3,12 +3,12 @@ package ordersdb
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"gorm.io/gorm"
+	"gorm.io/gorm/clause"
 
 	"tracker/orders"
 )
@@ -17,38 +17,45 @@ import (
 // ctx carries, that transaction is the view.
 func (s *Store) snapshot(ctx context.Context, fn func(tx *gorm.DB) error) error {
 	tx := s.db.Read(ctx)
-	if _, inside := tx.Statement.ConnPool.(gorm.TxCommitter); inside {
+	if inside(tx) {
 		return fn(tx)
 	}
 	return tx.Transaction(fn, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 }
 
-// Order implements orders.Store.
+// inside reports whether tx is a transaction that ctx carried here.
+func inside(tx *gorm.DB) bool {
+	_, yes := tx.Statement.ConnPool.(gorm.TxCommitter)
+	return yes
+}
+
+// Order implements orders.Store. In a transaction that may go on to write, it
+// locks the order's row, where the database has such locks: what is read after it
+// then belongs to it, and the compare-and-set that follows cannot be lost.
 func (s *Store) Order(ctx context.Context, merchant, id string) (orders.Order, error) {
+	outer := s.db.Read(ctx)
+	lock := inside(outer) && outer.Name() == "postgres"
 	var list []orders.Order
 	err := s.snapshot(ctx, func(tx *gorm.DB) error {
-		var rows []orderRow
-		err := tx.Where("id = ? AND merchant = ?", id, merchant).Limit(1).Find(&rows).Error
-		if err != nil || len(rows) == 0 {
-			return errors.Join(err, found(len(rows)))
+		query := tx.Where("id = ? AND merchant = ?", id, merchant).Limit(1)
+		if lock {
+			query = query.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
 		}
+		var rows []orderRow
+		if err := query.Find(&rows).Error; err != nil {
+			return err
+		}
+		var err error
 		list, err = load(tx, rows, true)
 		return err
 	})
 	switch {
-	case errors.Is(err, orders.ErrNotFound):
-		return orders.Order{}, orders.ErrNotFound
 	case err != nil:
 		return orders.Order{}, fmt.Errorf("ordersdb: read %s: %w", id, err)
+	case len(list) == 0:
+		return orders.Order{}, orders.ErrNotFound
 	}
 	return list[0], nil
-}
-
-func found(n int) error {
-	if n == 0 {
-		return orders.ErrNotFound
-	}
-	return nil
 }
 
 // OrderOf implements orders.Store.
