@@ -81,16 +81,13 @@ func (s *Service) lookAfter(ctx context.Context, due Claimed) {
 }
 
 // rest sleeps until something can be due. While all workers are busy nothing
-// can be, until one of them is done.
+// can be, until one of them is done and wakes it.
 func (s *Service) rest(ctx context.Context, failed error, full bool) {
 	wait := s.opt.Idle
 	if failed != nil {
 		wait = min(wait, time.Second)
-	} else if at, any, err := s.store.NextDue(ctx); err == nil && any && !full {
-		wait = min(wait, at.Sub(s.now()))
-	}
-	for _, pace := range s.pace {
-		wait = max(wait, pace.wait(s.now()))
+	} else if !full {
+		wait = min(wait, s.untilDue(ctx))
 	}
 	timer := time.NewTimer(max(wait, time.Millisecond))
 	defer timer.Stop()
@@ -99,4 +96,18 @@ func (s *Service) rest(ctx context.Context, failed error, full bool) {
 	case <-s.wake:
 	case <-timer.C:
 	}
+}
+
+// untilDue is how long no provider has anything to be asked, or may be asked.
+func (s *Service) untilDue(ctx context.Context) time.Duration {
+	wait := s.opt.Idle
+	for name, pace := range s.pace {
+		at, any, err := s.store.NextDue(ctx, name)
+		if err != nil {
+			wait = min(wait, time.Second)
+		} else if now := s.now(); any {
+			wait = min(wait, max(at.Sub(now), pace.wait(now)))
+		}
+	}
+	return wait
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"sync"
 	"testing"
 	"time"
@@ -64,6 +63,8 @@ type fakeBank struct {
 	VoidFunc    func(in payments.Operation) (payments.Report, error)
 	CancelFunc  func(in payments.Operation) (payments.Report, error)
 	RefundFunc  func(in payments.NewTransfer) (payments.Transfer, error)
+	// FaultFunc makes a call fail before it had its effect, or after.
+	FaultFunc func(call string) (before, after error)
 }
 
 var _ payments.Provider = (*fakeBank)(nil)
@@ -75,10 +76,24 @@ func newFakeBank(c *clock) *fakeBank {
 func (b *fakeBank) Name() string      { return "fake" }
 func (b *fakeBank) Origins() []string { return []string{"https://bank.example"} }
 
-func (b *fakeBank) count(call string) {
+// attempt counts a call and lets the fault decide about it.
+func attempt[T any](b *fakeBank, call string, do func() (T, error)) (T, error) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
 	b.calls[call]++
+	b.mu.Unlock()
+	var zero T
+	if b.FaultFunc == nil {
+		return do()
+	}
+	before, after := b.FaultFunc(call)
+	if before != nil {
+		return zero, before
+	}
+	got, err := do()
+	if err == nil && after != nil {
+		return zero, after
+	}
+	return got, err
 }
 
 func (b *fakeBank) called(call string) int {
@@ -88,11 +103,12 @@ func (b *fakeBank) called(call string) int {
 }
 
 func (b *fakeBank) Create(_ context.Context, in payments.NewSession) (payments.Session, error) {
-	b.count("create")
-	if b.CreateFunc != nil {
-		return b.CreateFunc(in)
-	}
-	return b.create(in)
+	return attempt(b, "create", func() (payments.Session, error) {
+		if b.CreateFunc != nil {
+			return b.CreateFunc(in)
+		}
+		return b.create(in)
+	})
 }
 
 func (b *fakeBank) create(in payments.NewSession) (payments.Session, error) {
@@ -126,19 +142,21 @@ func (b *fakeBank) with(reference string, fn func(s *session)) payments.Report {
 }
 
 func (b *fakeBank) Status(_ context.Context, reference string) (payments.Report, error) {
-	b.count("status")
-	if b.StatusFunc != nil {
-		return b.StatusFunc(reference)
-	}
-	return b.with(reference, func(*session) {}), nil
+	return attempt(b, "status", func() (payments.Report, error) {
+		if b.StatusFunc != nil {
+			return b.StatusFunc(reference)
+		}
+		return b.with(reference, func(*session) {}), nil
+	})
 }
 
 func (b *fakeBank) Capture(_ context.Context, in payments.Operation) (payments.Report, error) {
-	b.count("capture")
-	if b.CaptureFunc != nil {
-		return b.CaptureFunc(in)
-	}
-	return b.take(in)
+	return attempt(b, "capture", func() (payments.Report, error) {
+		if b.CaptureFunc != nil {
+			return b.CaptureFunc(in)
+		}
+		return b.take(in)
+	})
 }
 
 func (b *fakeBank) take(in payments.Operation) (payments.Report, error) {
@@ -159,19 +177,21 @@ func (b *fakeBank) take(in payments.Operation) (payments.Report, error) {
 }
 
 func (b *fakeBank) Void(_ context.Context, in payments.Operation) (payments.Report, error) {
-	b.count("void")
-	if b.VoidFunc != nil {
-		return b.VoidFunc(in)
-	}
-	return b.end(in, payments.ReportAuthorized)
+	return attempt(b, "void", func() (payments.Report, error) {
+		if b.VoidFunc != nil {
+			return b.VoidFunc(in)
+		}
+		return b.end(in, payments.ReportAuthorized)
+	})
 }
 
 func (b *fakeBank) Cancel(_ context.Context, in payments.Operation) (payments.Report, error) {
-	b.count("cancel")
-	if b.CancelFunc != nil {
-		return b.CancelFunc(in)
-	}
-	return b.end(in, payments.ReportOpen)
+	return attempt(b, "cancel", func() (payments.Report, error) {
+		if b.CancelFunc != nil {
+			return b.CancelFunc(in)
+		}
+		return b.end(in, payments.ReportOpen)
+	})
 }
 
 func (b *fakeBank) end(in payments.Operation, from payments.ReportState) (payments.Report, error) {
@@ -183,11 +203,12 @@ func (b *fakeBank) end(in payments.Operation, from payments.ReportState) (paymen
 }
 
 func (b *fakeBank) Refund(_ context.Context, in payments.NewTransfer) (payments.Transfer, error) {
-	b.count("refund")
-	if b.RefundFunc != nil {
-		return b.RefundFunc(in)
-	}
-	return b.refund(in)
+	return attempt(b, "refund", func() (payments.Transfer, error) {
+		if b.RefundFunc != nil {
+			return b.RefundFunc(in)
+		}
+		return b.refund(in)
+	})
 }
 
 func (b *fakeBank) refund(in payments.NewTransfer) (payments.Transfer, error) {
@@ -268,9 +289,9 @@ func (b *fakeBank) approve(reference string) payments.Report {
 
 // rig is a service over a real database and the fake bank.
 type rig struct {
-	*testing.T
-	db    *dbconn.DB
-	store *paymentsdb.Store
+	testing.TB
+	db    *dbconn.DB // nil in memory
+	store payments.Store
 	clock *clock
 	bank  *fakeBank
 	svc   *payments.Service
@@ -287,17 +308,25 @@ func sets(dialect string) []dbconn.MigrationSet {
 	}
 }
 
-// each runs fn on both databases.
+// each runs fn on both databases and in memory.
 func each(t *testing.T, fn func(r *rig)) { eachWith(t, payments.Options{}, fn) }
 
 func eachWith(t *testing.T, opt payments.Options, fn func(r *rig)) {
 	t.Parallel()
-	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) { fn(newRig(t, db, opt)) })
+	t.Run("memory", func(t *testing.T) {
+		t.Parallel()
+		fn(newRig(t, newMemStore(), opt))
+	})
+	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
+		r := newRig(t, paymentsdb.New(db), opt)
+		r.db = db
+		fn(r)
+	})
 }
 
-func newRig(t *testing.T, db *dbconn.DB, opt payments.Options) *rig {
+func newRig(t testing.TB, store payments.Store, opt payments.Options) *rig {
 	c := newClock()
-	r := &rig{T: t, db: db, store: paymentsdb.New(db), clock: c, bank: newFakeBank(c), opt: opt, orders: map[string]payments.Due{}}
+	r := &rig{TB: t, store: store, clock: c, bank: newFakeBank(c), opt: opt, orders: map[string]payments.Due{}}
 	r.opt.Now = c.now
 	r.restart()
 	return r
@@ -385,7 +414,7 @@ func (r *rig) settleAll(d time.Duration) {
 	end := r.clock.now().Add(d)
 	for range 10_000 {
 		r.reconcile()
-		at, due, err := r.store.NextDue(r.Context())
+		at, due, err := r.store.NextDue(r.Context(), "fake")
 		if err != nil {
 			r.Fatal(err)
 		}
@@ -414,23 +443,35 @@ func story(p payments.Payment) string {
 	return text
 }
 
-// types lists the events of a payment in the outbox, in order.
-func (r *rig) types(id string) []string {
+// events lists what a payment announced, in order.
+func (r *rig) events(id string) []eventwire.Event {
 	r.Helper()
+	if r.db == nil {
+		return r.store.(*memStore).announced(id)
+	}
 	var bodies [][]byte
 	if err := r.db.Read(r.Context()).Raw("SELECT body FROM outbox WHERE resource = ? ORDER BY seq", id).Scan(&bodies).Error; err != nil {
 		r.Fatal(err)
 	}
-	list := make([]string, len(bodies))
+	list := make([]eventwire.Event, len(bodies))
 	for i, body := range bodies {
 		e, err := eventwire.Decode(body)
 		if err != nil {
 			r.Fatal(err)
 		}
+		list[i] = e
+	}
+	return list
+}
+
+func (r *rig) types(id string) []string {
+	r.Helper()
+	var list []string
+	for i, e := range r.events(id) {
 		if e.Seq != int64(i+1) {
 			r.Fatalf("event %d has sequence %d", i+1, e.Seq)
 		}
-		list[i] = e.Type
+		list = append(list, e.Type)
 	}
 	return list
 }
@@ -458,11 +499,4 @@ func (r *rig) counts() payments.Counts {
 		r.Fatal(err)
 	}
 	return c
-}
-
-// calls is a copy of the bank's call counters.
-func (b *fakeBank) allCalls() map[string]int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return maps.Clone(b.calls)
 }

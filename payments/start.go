@@ -25,7 +25,9 @@ func (s *Service) Start(ctx context.Context, in Start) (Payment, error) {
 	}
 	p, err := s.resumed(ctx, in)
 	if errors.Is(err, ErrNotFound) {
-		p, err = s.begin(ctx, in)
+		if p, err = s.begin(ctx, in); err != nil {
+			p, err = s.overtaken(ctx, in, err)
+		}
 	}
 	if err != nil {
 		return p, err
@@ -86,6 +88,16 @@ func (s *Service) resumed(ctx context.Context, in Start) (Payment, error) {
 		return p, conflict(&p, CodeKeyReused, "the key was used for another payment")
 	}
 	return p, nil
+}
+
+// overtaken looks whether a copy of the same Start was faster, for which the
+// store refused this one.
+func (s *Service) overtaken(ctx context.Context, in Start, failed error) (Payment, error) {
+	p, err := s.resumed(ctx, in)
+	if errors.Is(err, ErrNotFound) {
+		return p, failed
+	}
+	return p, err
 }
 
 func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {

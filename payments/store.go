@@ -51,8 +51,8 @@ type Queue interface {
 	// Postpone moves what is due before until to until, for a provider that asked
 	// for silence.
 	Postpone(ctx context.Context, provider string, until time.Time) error
-	// NextDue is when the next payment becomes due or a lease ends.
-	NextDue(ctx context.Context) (at time.Time, any bool, err error)
+	// NextDue is when the next payment of a provider becomes due or its lease ends.
+	NextDue(ctx context.Context, provider string) (at time.Time, any bool, err error)
 }
 
 // Claimed names a leased payment.

@@ -66,10 +66,10 @@ func (s *Store) Postpone(ctx context.Context, provider string, until time.Time) 
 }
 
 // NextDue implements [payments.Queue].
-func (s *Store) NextDue(ctx context.Context) (time.Time, bool, error) {
+func (s *Store) NextDue(ctx context.Context, provider string) (time.Time, bool, error) {
 	var next struct{ At *int64 }
 	err := s.db.Read(ctx).Raw(`SELECT MIN(CASE WHEN lease_until > next_check_at THEN lease_until ELSE next_check_at END) AS at
-		FROM payments WHERE next_check_at IS NOT NULL`).Scan(&next).Error
+		FROM payments WHERE provider = ? AND next_check_at IS NOT NULL`, provider).Scan(&next).Error
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("paymentsdb: next due: %w", err)
 	}

@@ -1,0 +1,664 @@
+package payments_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tracker/notify/eventwire"
+	"tracker/payments"
+	"tracker/payments/money"
+)
+
+func captured(sum int64) payments.Report {
+	return payments.Report{State: payments.ReportCaptured, Currency: "EUR", Amount: sum, Captured: sum}
+}
+
+func TestRow01_fifty_copies_of_one_callback(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		report := r.bank.approve(p.Reference)
+		failed := make(chan error, 50)
+		var copies sync.WaitGroup
+		for range 50 {
+			copies.Go(func() { failed <- r.trySay(p, "evt_same", report) })
+		}
+		copies.Wait()
+		close(failed)
+		for err := range failed {
+			if err != nil {
+				r.Fatal(err)
+			}
+		}
+		r.want(p.ID, payments.StatusCaptured)
+		if got := r.types(p.ID); len(got) != 3 {
+			r.Fatalf("events: %v", got)
+		}
+	})
+}
+
+func TestRow02_same_meaning_under_another_id(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		report := r.bank.approve(p.Reference)
+		for _, id := range []string{"evt_1", "evt_2", "evt_3"} {
+			r.say(p, id, report)
+		}
+		if got := r.types(p.ID); len(got) != 3 {
+			r.Fatalf("events: %v", got)
+		}
+	})
+}
+
+func TestRow03_every_order_of_events_ends_alike(t *testing.T) {
+	each(t, func(r *rig) {
+		states := []payments.ReportState{payments.ReportProcessing, payments.ReportAuthorized, payments.ReportCaptured, payments.ReportReversed}
+		for _, order := range permutations(len(states)) {
+			p := r.start(r.order(1999))
+			for _, i := range order {
+				report := payments.Report{
+					State: states[i], Currency: "EUR", Amount: 1999, OccurredAt: r.clock.now().Add(time.Duration(i) * time.Second),
+				}
+				if states[i] == payments.ReportCaptured || states[i] == payments.ReportReversed {
+					report.Captured = 1999
+				}
+				r.say(p, fmt.Sprint(p.ID, i), report)
+			}
+			if got := r.get(p.ID); got.Status != payments.StatusReversed || got.Captured != 1999 {
+				r.Fatalf("order %v ends in %s\n%s", order, got.Status, story(got))
+			}
+		}
+		if c := r.counts(); c.Parked != 0 || c.Open != 0 {
+			r.Fatalf("left over: %+v", c)
+		}
+	})
+}
+
+func permutations(n int) [][]int {
+	if n == 0 {
+		return [][]int{{}}
+	}
+	var all [][]int
+	for _, rest := range permutations(n - 1) {
+		for at := range n {
+			all = append(all, slices.Insert(slices.Clone(rest), at, n-1))
+		}
+	}
+	return all
+}
+
+func TestRow04_callback_before_our_own_row(t *testing.T) {
+	id := eventwire.NewID(eventwire.PrefixPayment, newClock().now())
+	opt := payments.Options{NewID: func(prefix string, now time.Time) string {
+		if prefix == eventwire.PrefixPayment {
+			return id
+		}
+		return eventwire.NewID(prefix, now)
+	}}
+	eachWith(t, opt, func(r *rig) {
+		r.say(payments.Payment{ID: id, Reference: "ses_1"}, "evt_1", captured(1999))
+		if c := r.counts(); c.Parked != 1 {
+			r.Fatalf("parked: %d", c.Parked)
+		}
+		p := r.start(r.order(1999))
+		if p.Status != payments.StatusCaptured || r.counts().Parked != 0 {
+			r.Fatalf("after the start: %s, parked %d\n%s", p.Status, r.counts().Parked, story(p))
+		}
+	})
+}
+
+func TestRow04_parked_by_reference_is_applied_once_the_reference_is_known(t *testing.T) {
+	each(t, func(r *rig) {
+		r.say(payments.Payment{Reference: "ses_1"}, "evt_1", captured(1999))
+		p := r.start(r.order(1999))
+		r.settleAll(time.Minute * 3)
+		r.want(p.ID, payments.StatusCaptured)
+		if c := r.counts(); c.Parked != 0 {
+			r.Fatalf("parked: %d", c.Parked)
+		}
+	})
+}
+
+func TestRow05_success_after_the_end(t *testing.T) {
+	ends := map[string]func(r *rig, p payments.Payment){
+		"expired":   func(r *rig, _ payments.Payment) { r.clock.add(31 * time.Minute); r.reconcile() },
+		"cancelled": func(r *rig, p payments.Payment) { mustCancel(r, p) },
+		"failed": func(r *rig, p payments.Payment) {
+			r.say(p, "evt_no", r.bank.decide(p.Reference, payments.ReportFailed))
+		},
+	}
+	policies := map[payments.LatePolicy]payments.Status{
+		payments.LateRefund: payments.StatusRefunded,
+		payments.LateHold:   payments.StatusLateSuccess,
+		payments.LateAccept: payments.StatusCaptured,
+	}
+	for policy, want := range policies {
+		t.Run(string(policy), func(t *testing.T) {
+			eachWith(t, payments.Options{Policy: payments.Policy{Late: policy}}, func(r *rig) {
+				for name, end := range ends {
+					p := r.start(r.order(1999))
+					end(r, p)
+					r.want(p.ID, payments.Status(name))
+					late := r.bank.decide(p.Reference, payments.ReportCaptured)
+					r.say(p, "evt_late"+p.ID, late)
+					r.say(p, "evt_again"+p.ID, late)
+					r.reconcile()
+					got := r.want(p.ID, want)
+					refunds := 0
+					if policy == payments.LateRefund {
+						refunds = 1
+					}
+					if len(got.Refunds) != refunds || r.bank.sentBack(p.Reference) != int64(refunds)*1999 {
+						r.Fatalf("%s: refunds %+v", name, got.Refunds)
+					}
+				}
+			})
+		})
+	}
+}
+
+func mustCancel(r *rig, p payments.Payment) {
+	r.Helper()
+	if _, err := r.svc.Cancel(r.Context(), payments.Command{Merchant: merchant, ID: p.ID}); err != nil {
+		r.Fatalf("cancel: %v", err)
+	}
+}
+
+func TestRow05_money_for_a_cancelled_order_goes_back_under_every_policy(t *testing.T) {
+	for _, policy := range []payments.LatePolicy{payments.LateRefund, payments.LateHold, payments.LateAccept} {
+		t.Run(string(policy), func(t *testing.T) {
+			eachWith(t, payments.Options{Policy: payments.Policy{Late: policy}}, func(r *rig) {
+				order := r.order(1999)
+				p := r.start(order)
+				r.say(p, "evt_p", r.bank.decide(p.Reference, payments.ReportProcessing))
+				r.closeOrder(order, "order.cancelled")
+				r.say(p, "evt_s", r.bank.decide(p.Reference, payments.ReportCaptured))
+				r.reconcile()
+				r.want(p.ID, payments.StatusRefunded)
+				if got := r.bank.sentBack(p.Reference); got != 1999 {
+					r.Fatalf("sent back %d", got)
+				}
+				r.closeOrder(order, "order.cancelled")
+				r.reconcile()
+				if got := r.bank.sentBack(p.Reference); got != 1999 {
+					r.Fatalf("the same event again: sent back %d", got)
+				}
+			})
+		})
+	}
+}
+
+func TestRow06_two_tabs_succeed_at_once(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		first, second := r.start(order), r.start(order)
+		var both sync.WaitGroup
+		for _, p := range []payments.Payment{first, second} {
+			report := r.bank.approve(p.Reference)
+			both.Go(func() { _ = r.trySay(p, "evt_"+p.ID, report) })
+		}
+		both.Wait()
+		r.reconcile()
+		a, b := r.get(first.ID), r.get(second.ID)
+		if a.Status != payments.StatusCaptured {
+			a, b = b, a
+		}
+		if a.Status != payments.StatusCaptured || b.Status != payments.StatusRefunded {
+			r.Fatalf("%s and %s", a.Status, b.Status)
+		}
+		if _, err := r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order}); !isConflict(err, payments.CodeOrderPaid) {
+			r.Fatalf("a third start although the order book lags: %v", err)
+		}
+	})
+}
+
+func isConflict(err error, code string) bool {
+	var c *payments.ConflictError
+	return errors.As(err, &c) && c.Code == code
+}
+
+func TestRow06_second_authorization_is_released(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		first := r.startAs(payments.Start{OrderID: order, Capture: payments.CaptureManual})
+		second := r.startAs(payments.Start{OrderID: order, Capture: payments.CaptureManual})
+		r.say(first, "evt_1", r.bank.approve(first.Reference))
+		r.say(second, "evt_2", r.bank.approve(second.Reference))
+		r.reconcile()
+		r.want(first.ID, payments.StatusAuthorized)
+		r.want(second.ID, payments.StatusVoided)
+	})
+}
+
+func TestRow07_the_callback_never_comes(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.bank.approve(p.Reference)
+		r.clock.add(89 * time.Second)
+		r.reconcile()
+		r.want(p.ID, payments.StatusRequiresAction)
+		r.clock.add(25 * time.Second)
+		r.reconcile()
+		if got := r.want(p.ID, payments.StatusCaptured); got.Checks != 1 {
+			r.Fatalf("checks: %d", got.Checks)
+		}
+	})
+}
+
+func TestRow07_a_waiting_shopper_brings_one_check_forward(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		for range 20 {
+			r.clock.add(time.Second)
+			if err := r.svc.Nudge(r.Context(), merchant, p.ID); err != nil {
+				r.Fatal(err)
+			}
+			r.reconcile()
+		}
+		if got := r.get(p.ID); got.Checks != 1 {
+			r.Fatalf("twenty nudges, %d checks", got.Checks)
+		}
+	})
+}
+
+func TestRow08_silence_is_not_failure(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		p := r.start(order)
+		r.say(p, "evt_1", r.bank.decide(p.Reference, payments.ReportProcessing))
+		r.bank.StatusFunc = func(string) (payments.Report, error) { return payments.Report{}, payments.ErrTimeout }
+		r.clock.add(2 * time.Minute)
+		r.reconcile()
+		r.want(p.ID, payments.StatusUnknown)
+		for _, by := range []payments.Cause{payments.CauseShopper, payments.CauseMerchant} {
+			_, err := r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order, By: by})
+			if !isConflict(err, payments.CodePaymentOpen) {
+				r.Fatalf("second attempt of %s: %v", by, err)
+			}
+		}
+		if _, err := r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order, By: payments.CauseShopper, Force: true}); !isConflict(err, payments.CodePaymentOpen) {
+			r.Fatalf("a shopper cannot insist: %v", err)
+		}
+		r.startAs(payments.Start{OrderID: order, Force: true})
+		r.bank.StatusFunc = nil
+		r.bank.decide(p.Reference, payments.ReportCaptured)
+		r.settleAll(2 * time.Hour)
+		r.want(p.ID, payments.StatusCaptured)
+	})
+}
+
+func TestRow08_not_now_is_an_answer_until_patience_ends(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.say(p, "evt_1", r.bank.decide(p.Reference, payments.ReportProcessing))
+		r.bank.StatusFunc = func(string) (payments.Report, error) {
+			return payments.Report{}, &payments.UnavailableError{RetryAfter: 10 * time.Minute}
+		}
+		r.clock.add(2 * time.Minute)
+		r.reconcile()
+		got := r.want(p.ID, payments.StatusProcessing)
+		if wait := got.NextCheckAt.Sub(r.clock.now()); wait < 10*time.Minute {
+			r.Fatalf("Retry-After not honoured: next check in %s", wait)
+		}
+		r.settleAll(3 * time.Hour)
+		r.want(p.ID, payments.StatusUnknown)
+	})
+}
+
+func TestRow09_order_book_silent_means_no_payment(t *testing.T) {
+	each(t, func(r *rig) {
+		svc := payments.NewService(r.store, map[string]payments.Provider{"fake": r.bank}, silentBook{}, r.opt)
+		_, err := svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: r.order(1)})
+		if !errors.Is(err, context.DeadlineExceeded) || r.bank.called("create") != 0 {
+			r.Fatalf("error %v, %d sessions", err, r.bank.called("create"))
+		}
+	})
+}
+
+type silentBook struct{}
+
+func (silentBook) Payable(context.Context, string, string) (payments.Due, error) {
+	return payments.Due{}, context.DeadlineExceeded
+}
+
+func TestRow09_a_slow_bank_gets_the_same_session_again(t *testing.T) {
+	each(t, func(r *rig) {
+		r.bank.CreateFunc = func(in payments.NewSession) (payments.Session, error) {
+			_, _ = r.bank.create(in)
+			return payments.Session{}, payments.ErrTimeout
+		}
+		order := r.order(1999)
+		in := payments.Start{Merchant: merchant, OrderID: order, Key: "k"}
+		if _, err := r.svc.Start(r.Context(), in); !errors.Is(err, payments.ErrUnavailable) {
+			r.Fatalf("start: %v", err)
+		}
+		r.bank.CreateFunc = nil
+		p, err := r.svc.Start(r.Context(), in)
+		if err != nil || p.Status != payments.StatusRequiresAction || len(r.bank.sessions) != 1 {
+			r.Fatalf("again: %v %s, %d sessions", err, p.Status, len(r.bank.sessions))
+		}
+	})
+}
+
+func TestRow10_mismatch_goes_to_review(t *testing.T) {
+	wrong := map[string]func(*payments.Report){
+		"one_less":      func(r *payments.Report) { r.Captured, r.Amount = 1998, 1998 },
+		"one_more":      func(r *payments.Report) { r.Captured, r.Amount = 2000, 2000 },
+		"a_part":        func(r *payments.Report) { r.Captured = 500 },
+		"no_sum":        func(r *payments.Report) { r.Captured = 0 },
+		"negative":      func(r *payments.Report) { r.Captured, r.Amount = -1999, -1999 },
+		"currency":      func(r *payments.Report) { r.Currency = "USD" },
+		"other_payment": func(r *payments.Report) { r.Reference = "ses_of_another" },
+	}
+	each(t, func(r *rig) {
+		for name, change := range wrong {
+			p := r.start(r.order(1999))
+			report := captured(1999)
+			change(&report)
+			r.say(p, "evt_"+name, report)
+			got := r.want(p.ID, payments.StatusReview)
+			if got.Reported == nil || got.Captured != 0 {
+				r.Fatalf("%s: %+v", name, got)
+			}
+		}
+	})
+}
+
+func TestRow10_review_is_decided_by_the_merchant(t *testing.T) {
+	each(t, func(r *rig) {
+		review := func(sum int64, currency money.Currency) payments.Payment {
+			p := r.start(r.order(1999))
+			r.bank.with(p.Reference, func(s *session) {
+				s.State, s.Amount, s.Captured, s.Currency = payments.ReportCaptured, sum, sum, currency
+			})
+			r.say(p, "evt_"+p.ID, payments.Report{State: payments.ReportCaptured, Currency: currency, Amount: sum, Captured: sum})
+			return r.want(p.ID, payments.StatusReview)
+		}
+		decide := func(p payments.Payment, d payments.Decision) (payments.Payment, error) {
+			return r.svc.Review(r.Context(), payments.Command{Merchant: merchant, ID: p.ID}, d)
+		}
+		less := review(1998, "EUR")
+		for range 2 { // the same decision again is nothing
+			got, err := decide(less, payments.DecisionAccept)
+			if err != nil || got.Status != payments.StatusPartiallyCaptured || got.Captured != 1998 {
+				r.Fatalf("accept less: %v %s %d", err, got.Status, got.Captured)
+			}
+		}
+		more := review(2999, "EUR")
+		got, err := decide(more, payments.DecisionReturn)
+		if err != nil || got.Status != payments.StatusRefunded || r.bank.sentBack(more.Reference) != 2999 {
+			r.Fatalf("return more: %v %s", err, got.Status)
+		}
+		foreign := review(1999, "USD")
+		if _, err := decide(foreign, payments.DecisionAccept); !isConflict(err, payments.CodeCurrency) {
+			r.Fatalf("accept another currency: %v", err)
+		}
+		if got, err := decide(foreign, payments.DecisionReturn); err != nil || got.Status != payments.StatusRefunded {
+			r.Fatalf("return another currency: %v %s", err, got.Status)
+		}
+	})
+}
+
+func TestRow11_forged_callbacks_change_nothing(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		err := r.svc.Callback(r.Context(), "fake", map[string][]string{"signature": {"bad"}}, []byte(`{}`))
+		if !errors.Is(err, payments.ErrForged) {
+			r.Fatalf("error %v", err)
+		}
+		if err := r.svc.Callback(r.Context(), "fake", map[string][]string{"signature": {"good"}}, []byte(`{"event_id":`)); !errors.Is(err, payments.ErrMalformed) {
+			r.Fatalf("error %v", err)
+		}
+		if err := r.svc.Callback(r.Context(), "nobody", nil, nil); !errors.Is(err, payments.ErrNotFound) {
+			r.Fatalf("error %v", err)
+		}
+		if got := r.get(p.ID); got.Sequence != p.Sequence || r.counts().Forged != 1 {
+			r.Fatalf("changed: %s, forged %d", story(got), r.counts().Forged)
+		}
+	})
+}
+
+func TestCallback_unknown_type_is_stored_and_has_no_effect(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		for range 2 {
+			body := []byte(`{"event_id":"evt_x","type":"payout.created","payment":"` + p.ID + `"}`)
+			if err := r.svc.Callback(r.Context(), "fake", map[string][]string{"signature": {"good"}}, body); err != nil {
+				r.Fatal(err)
+			}
+		}
+		if c := r.counts(); c.UnknownTypes != 1 || c.Parked != 0 {
+			r.Fatalf("%+v", c)
+		}
+		r.want(p.ID, payments.StatusRequiresAction)
+	})
+}
+
+func TestRow12_cancel_against_pay(t *testing.T) {
+	each(t, func(r *rig) {
+		for i := range 20 {
+			order := r.order(1999)
+			p := r.start(order)
+			var race sync.WaitGroup
+			race.Go(func() { _ = r.trySay(p, "evt_"+p.ID, r.bank.approve(p.Reference)) })
+			race.Go(func() { _ = r.svc.OnOrder(context.Background(), orderEvent(order, "order.cancelled")) })
+			race.Wait()
+			r.settleAll(2 * time.Hour)
+			got := r.get(p.ID)
+			if r.bank.sessions[p.Reference].Captured != r.bank.sentBack(p.Reference) || !got.Closed() || got.Captured != got.Refunded {
+				r.Fatalf("round %d: captured %d, sent back %d\n%s", i, got.Captured, got.Refunded, story(got))
+			}
+		}
+	})
+}
+
+func TestRow12_cancel_that_comes_second_is_a_conflict_with_the_state(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.bank.approve(p.Reference) // and the bank has not called yet
+		_, err := r.svc.Cancel(r.Context(), payments.Command{Merchant: merchant, ID: p.ID})
+		var c *payments.ConflictError
+		if !errors.As(err, &c) || c.Status != string(payments.StatusCaptured) {
+			r.Fatalf("error %v", err)
+		}
+		r.want(p.ID, payments.StatusCaptured)
+	})
+}
+
+func TestRow13_the_sweeper_asks_the_bank_first(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		paid, unpaid := r.start(order), r.start(r.order(1))
+		r.bank.approve(paid.Reference)
+		r.clock.add(31 * time.Minute)
+		r.reconcile()
+		r.want(paid.ID, payments.StatusCaptured)
+		r.want(unpaid.ID, payments.StatusExpired)
+		down := r.start(r.order(2))
+		r.bank.CancelFunc = func(payments.Operation) (payments.Report, error) { return payments.Report{}, payments.ErrTimeout }
+		r.clock.add(31 * time.Minute)
+		r.reconcile()
+		r.want(down.ID, payments.StatusRequiresAction)
+		r.say(down, "evt_1", r.bank.approve(down.Reference))
+		r.want(down.ID, payments.StatusCaptured)
+	})
+}
+
+func TestRow14_captured_then_taken_back(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		r.say(p, "evt_2", r.bank.decide(p.Reference, payments.ReportReversed))
+		got := r.want(p.ID, payments.StatusReversed)
+		if _, _, err := r.svc.Refund(r.Context(), payments.NewRefund{Merchant: merchant, PaymentID: p.ID}); !isConflict(err, payments.CodeIllegalTransition) {
+			r.Fatalf("refund after a reversal: %v", err)
+		}
+		if !got.Closed() {
+			r.Fatal("a reversed payment waits for nothing")
+		}
+	})
+}
+
+func TestRow15_a_hundred_refunds_at_once(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		done := make(chan error, 100)
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				_, _, err := r.svc.Refund(context.Background(), payments.NewRefund{
+					Merchant: merchant, PaymentID: p.ID, Amount: 30, Key: fmt.Sprint("key", i),
+				})
+				done <- err
+			})
+		}
+		all.Wait()
+		close(done)
+		ok := 0
+		for err := range done {
+			if err == nil {
+				ok++
+			} else if !isConflict(err, payments.CodeRefundExceeds) {
+				r.Fatal(err)
+			}
+		}
+		got := r.get(p.ID)
+		if ok != 66 || got.Refunded != 1980 || r.bank.sentBack(p.Reference) != 1980 || got.RefundPending != 0 {
+			r.Fatalf("%d refunds, refunded %d, sent %d", ok, got.Refunded, r.bank.sentBack(p.Reference))
+		}
+	})
+}
+
+func TestRow15_captures_in_parts(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.startAs(payments.Start{OrderID: r.order(1000), Capture: payments.CaptureManual})
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		cmd := payments.Command{Merchant: merchant, ID: p.ID}
+		take := func(amount int64, key string) payments.Payment {
+			r.Helper()
+			cmd.Key = key
+			got, err := r.svc.Capture(r.Context(), cmd, amount)
+			if err != nil {
+				r.Fatalf("capture %d: %v", amount, err)
+			}
+			return got
+		}
+		for range 2 { // a repeated request captures once
+			if got := take(400, "a"); got.Status != payments.StatusPartiallyCaptured || got.Captured != 400 {
+				r.Fatalf("%s %d", got.Status, got.Captured)
+			}
+		}
+		if got := take(100, "b"); got.Captured != 500 {
+			r.Fatalf("captured %d", got.Captured)
+		}
+		cmd.Key = "c"
+		if _, err := r.svc.Capture(r.Context(), cmd, 501); !isConflict(err, payments.CodeCaptureExceeds) {
+			r.Fatalf("too much: %v", err)
+		}
+		cmd.IfSequence = 1
+		if _, err := r.svc.Capture(r.Context(), cmd, 1); !isConflict(err, payments.CodeSequenceMismatch) {
+			r.Fatalf("old sequence: %v", err)
+		}
+		cmd.IfSequence = 0
+		if got := take(0, "d"); got.Status != payments.StatusCaptured || got.Captured != 1000 {
+			r.Fatalf("%s %d", got.Status, got.Captured)
+		}
+		want := []string{"payment.created", "payment.requires_action", "payment.authorized",
+			"payment.partially_captured", "payment.partially_captured", "payment.captured"}
+		if diff := cmp.Diff(want, r.types(p.ID)); diff != "" {
+			r.Fatalf("events (-want +got)\n%s", diff)
+		}
+	})
+}
+
+func TestRow16_one_cause_one_refund(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		ids := make(chan string, 10)
+		var all sync.WaitGroup
+		for range 10 {
+			all.Go(func() {
+				refund, _, err := r.svc.Refund(context.Background(), payments.NewRefund{Merchant: merchant, PaymentID: p.ID, Amount: 700, Key: "cause"})
+				if err != nil {
+					r.Error(err)
+				}
+				ids <- refund.ID
+			})
+		}
+		all.Wait()
+		close(ids)
+		first := <-ids
+		for id := range ids {
+			if id != first {
+				r.Fatalf("two refunds: %s and %s", id, first)
+			}
+		}
+		if got := r.get(p.ID); got.Refunded != 700 || r.bank.sentBack(p.Reference) != 700 {
+			r.Fatalf("refunded %d, sent %d", got.Refunded, r.bank.sentBack(p.Reference))
+		}
+	})
+}
+
+func TestRow18_reading_never_pays(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		if err := r.svc.Nudge(r.Context(), merchant, p.ID); err != nil {
+			r.Fatal(err)
+		}
+		if _, err := r.svc.Get(r.Context(), "mer_11111111111111111111111111", p.ID); !errors.Is(err, payments.ErrNotFound) {
+			r.Fatalf("a foreign merchant: %v", err)
+		}
+		r.settleAll(5 * time.Minute)
+		r.want(p.ID, payments.StatusRequiresAction)
+	})
+}
+
+func TestRow19_a_late_poll_answer_does_not_undo_the_callback(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1999))
+		r.bank.StatusFunc = func(string) (payments.Report, error) {
+			r.say(p, "evt_1", r.bank.approve(p.Reference)) // while the answer is under way
+			return payments.Report{State: payments.ReportProcessing}, nil
+		}
+		r.clock.add(2 * time.Minute)
+		r.reconcile()
+		r.want(p.ID, payments.StatusCaptured)
+	})
+}
+
+func TestRow20_the_call_rate_stays_under_the_limit(t *testing.T) {
+	const open = 120
+	eachWith(t, payments.Options{Rate: 20}, func(r *rig) {
+		var all sync.WaitGroup
+		for range open {
+			all.Go(func() {
+				_, err := r.svc.Start(context.Background(), payments.Start{Merchant: merchant, OrderID: r.order(1999)})
+				if err != nil {
+					r.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		r.clock.add(5 * time.Minute) // all due at once
+		seconds := 0
+		for ; r.bank.called("status") < open && seconds < 100; seconds++ {
+			before := r.bank.called("status")
+			r.reconcile()
+			if got := r.bank.called("status") - before; got > 20 {
+				r.Fatalf("%d calls in second %d", got, seconds)
+			}
+			r.clock.add(time.Second)
+		}
+		if seconds != open/20 {
+			r.Fatalf("took %d seconds", seconds)
+		}
+	})
+}
