@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"slices"
 
+	"tracker/config"
 	"tracker/web"
 )
 
@@ -16,18 +20,7 @@ func (p *process) face(ctx context.Context, s *parts) error {
 			return fmt.Errorf("TRACKER_SANDBOX_KEY: %w", err)
 		}
 	}
-	roles := make([]string, len(p.cfg.Roles))
-	for i, r := range p.cfg.Roles {
-		roles[i] = string(r)
-	}
-	site, err := web.New(web.Deps{
-		Roles: roles, PublicURL: p.cfg.PublicURL, Sandbox: p.cfg.Sandbox, Secrets: reveal(p.cfg.TokenSecrets),
-		Keys: s.keys, Tokens: s.tokens, Once: s.once, Profiles: s.keys, Merchants: s.keys,
-		Orders: s.orders, Payments: s.payments, Feeds: s.notifier, Webhooks: s.hooks,
-		Limits:         web.Limits{Reads: p.cfg.Limits.Reads, Writes: p.cfg.Limits.Writes, Connects: p.cfg.Limits.Connects},
-		TrustedProxies: p.cfg.TrustedProxies, CORSOrigins: p.cfg.CORSOrigins,
-		Registry: s.registry, Logger: p.log, Now: p.now,
-	})
+	site, err := p.site(s)
 	if err != nil {
 		return err
 	}
@@ -41,6 +34,70 @@ func (p *process) face(ctx context.Context, s *parts) error {
 	}
 	return nil
 }
+
+// site is what the public listener serves. The pages are plain users of the
+// API; where this process does not mount all of it, they get one of their own,
+// which works on the same database and stream.
+func (p *process) site(s *parts) (*web.Server, error) {
+	deps := web.Deps{
+		PublicURL: p.cfg.PublicURL, Sandbox: p.cfg.Sandbox, Secrets: reveal(p.cfg.TokenSecrets),
+		Keys: s.keys, Tokens: s.tokens, Once: s.once, Profiles: s.keys, Merchants: s.keys,
+		Orders: s.orders, Payments: s.payments, Feeds: s.notifier, Webhooks: s.hooks,
+		Pages: web.Pages{
+			FormOrigins: s.payments.Origins(), LateSuccess: p.cfg.LateSuccess, DemoKey: p.cfg.SandboxKey.Reveal(), Counters: s.counters,
+		},
+		Limits:         web.Limits{Reads: p.cfg.Limits.Reads, Writes: p.cfg.Limits.Writes, Connects: p.cfg.Limits.Connects},
+		TrustedProxies: p.cfg.TrustedProxies, CORSOrigins: p.cfg.CORSOrigins, Logger: p.log, Now: p.now,
+	}
+	api := []string{web.RoleOrders, web.RolePayments, web.RoleNotify}
+	for _, r := range p.cfg.Roles {
+		deps.Roles = append(deps.Roles, string(r))
+	}
+	if missing := slices.ContainsFunc(api, func(r string) bool { return !slices.Contains(deps.Roles, r) }); missing && p.cfg.Has(config.RoleWeb) {
+		inside := deps
+		inside.Roles, inside.Limits = api, web.Limits{} // the outer server has charged the request
+		whole, err := web.New(inside)
+		if err != nil {
+			return nil, err
+		}
+		deps.Pages.API = whole
+	}
+	deps.Registry = s.registry
+	return web.New(deps)
+}
+
+// counters are the figures on top of the console.
+func (s *parts) counters(ctx context.Context) (web.Counters, error) {
+	c, err := s.payments.Counts(ctx)
+	if err != nil {
+		return web.Counters{}, err
+	}
+	watching := map[string]int64{}
+	for _, w := range s.notifier.Stats().Watchers {
+		watching[w.Transport] += w.Count
+	}
+	return web.Counters{Open: c.Open, Overdue: c.Overdue, Unknown: c.Unknown, Parked: c.Parked, Watching: watching}, nil
+}
+
+// adminServer answers operators. Not ready is who is starting or ending, and who
+// has lost what it cannot work without.
+func (p *process) adminServer(ctx context.Context, s *parts) *http.Server {
+	return web.AdminHTTPServer(ctx, p.cfg.AdminAddr, web.NewAdmin(web.AdminDeps{
+		Registry: s.registry, Logger: p.log,
+		Ready: map[string]func(context.Context) error{
+			"process": func(context.Context) error {
+				if !p.ready.Load() {
+					return errNotReady
+				}
+				return nil
+			},
+			"database": p.db.Ping,
+			"stream":   p.bus.Healthy,
+		},
+	}), p.log)
+}
+
+var errNotReady = errors.New("the process is starting or ending")
 
 // demoShop is the name of the sandbox's merchant.
 const demoShop = "Kiln & Clay"

@@ -20,6 +20,7 @@ import (
 	"tracker/payments"
 	"tracker/payments/paymentsdb"
 	"tracker/payments/sandboxbank"
+	"tracker/payments/stripepay"
 	"tracker/web/apikeys"
 	"tracker/web/apikeys/apikeysdb"
 	"tracker/web/idempotency"
@@ -221,6 +222,13 @@ func (p *process) providers() (map[string]payments.Provider, error) {
 		}
 		list[sandboxbank.ProviderName] = bank
 	}
+	if p.cfg.StripeKey != "" {
+		stripe, err := stripepay.New(stripepay.Options{Key: p.cfg.StripeKey.Reveal(), Secrets: reveal(p.cfg.StripeWebhookSecrets), Now: p.now})
+		if err != nil {
+			return nil, fmt.Errorf("TRACKER_STRIPE_KEY: %w", err)
+		}
+		list[stripepay.ProviderName] = stripe
+	}
 	return list, nil
 }
 
@@ -235,6 +243,9 @@ func (p *process) callbackBase() string {
 
 // defaultProvider is the real one, where there is one.
 func (p *process) defaultProvider() string {
+	if p.cfg.StripeKey != "" {
+		return stripepay.ProviderName
+	}
 	return sandboxbank.ProviderName
 }
 
