@@ -30,13 +30,12 @@ func (n *Notifier) ServeFirehose(w http.ResponseWriter, r *http.Request, merchan
 	if err != nil {
 		return err
 	}
-	watch := &watcher{at: -1, guardAt: -1, slot: -1, lane: Firehose, ends: n.lifetime(),
-		principal: strings.Clone(principal), address: strings.Clone(address)}
-	watch.topic = n.hub.acquire(eventwire.Key{Merchant: merchant}) // a feed without events, to count by
-	if err := n.gate.enter(watch, n.now()); err != nil {
-		n.hub.release(watch.topic)
+	// The merchant's own feed has no events; it is there to count watchers by.
+	watch, err := n.enter(Access{Key: eventwire.Key{Merchant: merchant}, Principal: principal, Address: address}, Firehose)
+	if err != nil {
 		return n.refused(err)
 	}
+	watch.ends = n.lifetime()
 	watch.beat.Store(n.millis())
 	streamHeaders(w.Header())
 	preface := retryText(n.retry())

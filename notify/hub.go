@@ -4,6 +4,7 @@ import (
 	"hash/maphash"
 	"strings"
 	"sync"
+	"unique"
 
 	"tracker/notify/eventwire"
 )
@@ -70,8 +71,9 @@ func (h *hub) acquire(key eventwire.Key) *topic {
 	defer s.mu.Unlock()
 	t := s.topics[key]
 	if t == nil {
-		// Cloned, because parts of a URL or a header keep all of it in memory.
-		key = eventwire.Key{Merchant: strings.Clone(key.Merchant), Kind: eventwire.Kind(strings.Clone(string(key.Kind))), ID: strings.Clone(key.ID)}
+		// Cloned, because a part of a URL keeps all of it in memory. Few
+		// merchants own many feeds, and a kind is a constant.
+		key.Merchant, key.ID = unique.Make(key.Merchant).Value(), strings.Clone(key.ID)
 		t = &topic{key: key}
 		s.topics[key] = t
 	}

@@ -152,7 +152,7 @@ func (r *rig) feedURL(key eventwire.Key, query string) string {
 type way struct {
 	name   string
 	parked bool
-	serve  func(t *testing.T, h http.Handler) (url string, client *http.Client)
+	serve  func(t testing.TB, h http.Handler) (url string, client *http.Client)
 	noPark bool
 }
 
@@ -187,7 +187,7 @@ func (w way) start(t testing.TB, h http.Handler) (string, *http.Client) {
 	if w.serve == nil {
 		w = plain
 	}
-	return w.serve(t.(*testing.T), h)
+	return w.serve(t, h)
 }
 
 // until waits for a condition that nothing announces.
@@ -267,7 +267,7 @@ var (
 	h2c     = way{name: "h2c", serve: serveH2C}
 	overTLS = way{name: "tls", serve: serveWith(func(s *httptest.Server) { s.StartTLS() })}
 	h2      = way{name: "h2", serve: serveWith(func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() })}
-	hidden  = way{name: "wrapped writer", serve: func(t *testing.T, h http.Handler) (string, *http.Client) {
+	hidden  = way{name: "wrapped writer", serve: func(t testing.TB, h http.Handler) (string, *http.Client) {
 		return plain.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(onlyFlush{w}, r) }))
 	}}
 	wrapped = way{name: "wrapped listener", parked: true, serve: serveWith(func(s *httptest.Server) { s.Listener = wrapListener{s.Listener} })}
@@ -275,8 +275,8 @@ var (
 
 func ways() []way { return []way{plain, r3, h2c, overTLS, h2, hidden, wrapped} }
 
-func serveWith(prepare func(*httptest.Server)) func(*testing.T, http.Handler) (string, *http.Client) {
-	return func(t *testing.T, h http.Handler) (string, *http.Client) {
+func serveWith(prepare func(*httptest.Server)) func(testing.TB, http.Handler) (string, *http.Client) {
+	return func(t testing.TB, h http.Handler) (string, *http.Client) {
 		s := httptest.NewUnstartedServer(h)
 		prepare(s)
 		if s.URL == "" {
@@ -287,7 +287,7 @@ func serveWith(prepare func(*httptest.Server)) func(*testing.T, http.Handler) (s
 	}
 }
 
-func serveH2C(t *testing.T, h http.Handler) (string, *http.Client) {
+func serveH2C(t testing.TB, h http.Handler) (string, *http.Client) {
 	var p http.Protocols
 	p.SetUnencryptedHTTP2(true)
 	s := httptest.NewUnstartedServer(h)

@@ -48,7 +48,7 @@ type Options struct {
 	ConnectsPerSecond float64  // new connections per principal
 	Origins           []string // further origins that may open a WebSocket: scheme://host[:port], or "*"
 
-	CacheBytes int  // newest messages kept in memory, estimated (16 MiB)
+	CacheBytes int  // newest messages kept in memory, estimated (4 MiB)
 	SendBuffer int  // SO_SNDBUF of a parked connection (32 KiB); the kernel doubles it
 	NoParking  bool // every SSE connection through r3labs
 }
@@ -62,7 +62,7 @@ func (o Options) withDefaults() Options {
 	set(&o.WriteTimeout, 10*time.Second, o.WriteTimeout <= 0)
 	set(&o.PollHint, 5*time.Second, o.PollHint <= 0)
 	set(&o.DrainWindow, 5*time.Second, o.DrainWindow <= 0)
-	set(&o.CacheBytes, 16<<20, o.CacheBytes <= 0)
+	set(&o.CacheBytes, 4<<20, o.CacheBytes <= 0)
 	set(&o.SendBuffer, 32<<10, o.SendBuffer <= 0)
 	return o
 }
@@ -92,7 +92,9 @@ type Notifier struct {
 // and parked connections need Run.
 func New(o Options) *Notifier {
 	o = o.withDefaults()
-	return &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o), r3: newR3Servers()}
+	n := &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o), r3: newR3Servers()}
+	n.park.retry = n.retry
+	return n
 }
 
 func (n *Notifier) millis() int64 { return n.now().UnixMilli() }

@@ -39,7 +39,6 @@ func (n *Notifier) servePark(w http.ResponseWriter, r *http.Request, watch *watc
 		n.serveHijacked(r, conn, watch, s)
 		return true
 	}
-	p.retry = n.retry
 	watch.sink, watch.lane = p, SSEParked
 	n.start(watch)
 	n.join(watch, s)

@@ -19,6 +19,8 @@ const (
 // parking holds the connections that nothing but the kernel looks after: their
 // descriptors belong to no goroutine and are not in the runtime's poller.
 type parking struct {
+	retry func() time.Duration // the jittered reconnection time
+
 	mu    sync.Mutex
 	epoll int
 	file  *os.File  // the epoll descriptor, itself waited for by the runtime's poller; nil: not open
@@ -31,7 +33,6 @@ type parking struct {
 type parked struct {
 	park  *parking
 	watch *watcher
-	retry func() time.Duration
 
 	mu    sync.Mutex
 	fd    int // -1: closed
@@ -183,7 +184,7 @@ func (c *parked) write(text []byte) reason {
 
 func (c *parked) end(why reason) {
 	if why == drained {
-		c.write(retryText(c.retry()))
+		c.write(retryText(c.park.retry()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

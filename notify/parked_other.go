@@ -9,12 +9,9 @@ import (
 )
 
 // parking parks nothing on this system: every stream goes through r3labs.
-type parking struct{}
+type parking struct{ retry func() time.Duration }
 
-type parked struct {
-	nowhere
-	retry func() time.Duration
-}
+type parked struct{ nowhere }
 
 func (p *parking) open() error { return errNotParkable{"not on this system"} }
 func (p *parking) ready() bool { return false }

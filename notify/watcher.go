@@ -124,11 +124,8 @@ func (w *watcher) catchUp(s *snapshot, now int64) reason {
 // open takes a place for a watcher: limits, then the hub, then the newest
 // message, then access, in this order. A nil error obliges the caller to end it.
 func (n *Notifier) open(ctx context.Context, a Access, lane Lane) (*watcher, *snapshot, error) {
-	w := &watcher{at: -1, guardAt: -1, slot: -1, lane: lane, epoch: a.Epoch, token: a.Owner != "",
-		principal: strings.Clone(a.Principal), address: strings.Clone(a.Address)}
-	w.topic = n.hub.acquire(a.Key)
-	if err := n.gate.enter(w, n.now()); err != nil {
-		n.hub.release(w.topic)
+	w, err := n.enter(a, lane)
+	if err != nil {
 		return nil, nil, err
 	}
 	s, err := n.admit(ctx, w, a)
@@ -137,6 +134,20 @@ func (n *Notifier) open(ctx context.Context, a Access, lane Lane) (*watcher, *sn
 		return nil, nil, err
 	}
 	return w, s, nil
+}
+
+// enter makes a watcher of whoever the limits let in.
+func (n *Notifier) enter(a Access, lane Lane) (*watcher, error) {
+	w := &watcher{at: -1, guardAt: -1, slot: -1, lane: lane, epoch: a.Epoch, token: a.Owner != "", principal: strings.Clone(a.Principal)}
+	if n.gate.maxAddress > 0 {
+		w.address = strings.Clone(a.Address)
+	}
+	w.topic = n.hub.acquire(a.Key)
+	if err := n.gate.enter(w, n.now()); err != nil {
+		n.hub.release(w.topic)
+		return nil, err
+	}
+	return w, nil
 }
 
 func (n *Notifier) admit(ctx context.Context, w *watcher, a Access) (*snapshot, error) {
