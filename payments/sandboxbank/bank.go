@@ -229,7 +229,12 @@ func (b *Bank) Run(ctx context.Context) error {
 		if err := b.act(); err != nil {
 			return fmt.Errorf("sandboxbank: %w", err)
 		}
-		for _, c := range b.takeDue(cap(slots) - len(slots)) {
+		due := b.takeDue(cap(slots) - len(slots))
+		// Nobody is told what a crash could still make the bank forget.
+		if err := b.journal.flush(b.journal.last()); err != nil {
+			return err
+		}
+		for _, c := range due {
 			slots <- struct{}{}
 			calls.Go(func() {
 				defer func() { <-slots; b.Wake() }()

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 )
 
 // journal is an append-only file of JSON lines. A line is one change, whole or
@@ -24,11 +25,13 @@ type journal struct {
 	pending  bytes.Buffer
 	appended int64
 
-	disk    sync.Mutex // held while writing; taken before mu
-	file    *os.File
-	flushed int64
-	size    int64
-	err     error // the first failure: after it nothing more is accepted
+	disk sync.Mutex // held while writing; taken before mu
+	file *os.File
+	err  error // the first failure: after it nothing more is accepted
+
+	// Written under disk, read without it, so that reading never waits for a disk.
+	flushed atomic.Int64
+	size    atomic.Int64
 }
 
 // openJournal reads every line of the file through replay, in order.
@@ -53,7 +56,8 @@ func openJournal(path string, replay func(line []byte) error) (*journal, error) 
 		file.Close()
 		return nil, fmt.Errorf("sandboxbank: journal %s: %w", filepath.Base(path), err)
 	}
-	j.file, j.size = file, size
+	j.file = file
+	j.size.Store(size)
 	return j, nil
 }
 
@@ -104,12 +108,12 @@ func (j *journal) last() int64 {
 
 // flush returns when every change up to number n is on disk.
 func (j *journal) flush(n int64) error {
-	if j.path == "" {
+	if j.path == "" || j.flushed.Load() >= n {
 		return nil
 	}
 	j.disk.Lock()
 	defer j.disk.Unlock()
-	if j.err != nil || j.flushed >= n {
+	if j.err != nil || j.flushed.Load() >= n {
 		return j.err
 	}
 	j.mu.Lock()
@@ -124,16 +128,13 @@ func (j *journal) flush(n int64) error {
 		j.err = fmt.Errorf("sandboxbank: journal: %w", err)
 		return j.err
 	}
-	j.flushed, j.size = upTo, j.size+int64(len(batch))
+	j.flushed.Store(upTo)
+	j.size.Add(int64(len(batch)))
 	return nil
 }
 
 // bytes is the size of the file.
-func (j *journal) bytes() int64 {
-	j.disk.Lock()
-	defer j.disk.Unlock()
-	return j.size
-}
+func (j *journal) bytes() int64 { return j.size.Load() }
 
 // replace writes the file anew with these changes only, atomically. The caller
 // holds the lock that orders changes, and the changes tell all that is true.
@@ -160,7 +161,9 @@ func (j *journal) replace(changes []any) error {
 	j.file.Close()
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.file, j.size, j.flushed = file, int64(all.Len()), j.appended
+	j.file = file
+	j.size.Store(int64(all.Len()))
+	j.flushed.Store(j.appended)
 	j.pending.Reset()
 	return nil
 }

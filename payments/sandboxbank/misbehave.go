@@ -9,6 +9,12 @@ import (
 	"time"
 )
 
+const (
+	endlessWait  = time.Minute // the longest that a fault keeps a caller waiting
+	hugeBytes    = 8 << 20
+	unknownRetry = 1 // seconds of Retry-After where an outage names none
+)
+
 // plain serves an operation to whoever has the secret.
 func (b *Bank) plain(read func(*http.Request) (operation, error)) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
