@@ -68,7 +68,7 @@ func notePayment(o Order, p Payment, their *time.Time, evidence string, now time
 	if old.Sequence >= p.Sequence {
 		return unchanged(o)
 	}
-	p.Counts, p.Reversed = p.Counts || old.Counts, p.Reversed || old.Reversed
+	p.Counts, p.Accepted, p.Reversed = p.Counts || old.Counts, p.Accepted || old.Accepted, p.Reversed || old.Reversed
 	d := revise(o, now, CausePayment, evidence)
 	d.Payment = &p
 	list := slices.Clone(o.Payments)

@@ -74,7 +74,8 @@ func (o Order) Shipment(id string) (Shipment, bool) {
 }
 
 // RefundDue is the money that a cancelled or expired order still holds: what
-// was captured and not yet given back. Pure; it becomes 0 when payments reports
+// was captured and not yet given back, but for late money that the merchant's
+// policy accepts for an expired order. Pure; it becomes 0 when payments reports
 // the refunds as succeeded.
 func (o Order) RefundDue() int64 {
 	if o.Status != StatusCancelled && o.Status != StatusExpired {
@@ -82,7 +83,8 @@ func (o Order) RefundDue() int64 {
 	}
 	var due int64
 	for _, p := range o.Payments {
-		if p.Status != stateReversed {
+		kept := p.Accepted && o.Status == StatusExpired
+		if p.Status != stateReversed && !kept {
 			due += max(0, p.Captured-p.Refunded)
 		}
 	}

@@ -22,8 +22,11 @@ type Payment struct {
 	// Sequence is that of the payment event it was taken from.
 	Sequence int64 `json:"-"`
 	// Counts says that its money was taken for this order in the ordinary way.
-	// A late success or a review that was returned never counts.
+	// A late success that was not accepted and a review that was returned never
+	// count.
 	Counts bool `json:"-"`
+	// Accepted says that it was a late success and the merchant's policy keeps it.
+	Accepted bool `json:"-"`
 	// Reversed says that the provider took the money back at some time.
 	Reversed bool `json:"-"`
 }

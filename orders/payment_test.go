@@ -178,6 +178,7 @@ func histories(t *rapid.T, amount int64) []history {
 		{"created", "requires_action", "authorized", "voided"},
 		{"created", "requires_action", "failed"},
 		{"created", "expired", "late_success", "refund_pending", "refunded"},
+		{"created", "expired", "late_success", "captured"},
 		{"created", "cancelled"},
 		{"created", "processing", "unknown", "captured"},
 		{"created", "processing", "review", "captured"},

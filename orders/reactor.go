@@ -57,15 +57,25 @@ func projection(m paymentMessage, e eventwire.Event) Payment {
 		Refunded: m.Refunded, RefundPending: m.RefundPending, UpdatedAt: e.Time, NextCheckAt: m.NextCheckAt,
 		Sequence: e.Seq,
 	}
-	for _, t := range append([]eventwire.Transition{e.Transition}, e.Timeline...) {
-		switch t.To {
-		case stateCaptured, statePartiallyCaptured:
-			p.Counts = true
-		case stateReversed:
+	late := false
+	for _, t := range past(e) {
+		switch t.Type {
+		case "payment." + stateLateSuccess:
+			late = true
+		case "payment." + stateCaptured, "payment." + statePartiallyCaptured:
+			p.Counts, p.Accepted = true, late
+		case "payment." + stateReversed:
 			p.Reversed = true
 		}
 	}
 	return p
+}
+
+func past(e eventwire.Event) []eventwire.Transition {
+	if len(e.Timeline) == 0 {
+		return []eventwire.Transition{e.Transition}
+	}
+	return e.Timeline
 }
 
 // Newest is the newest event of an order, read from the database: the answer for

@@ -73,7 +73,7 @@ func TestService_Cancel(t *testing.T) {
 		w := newWorld(t)
 		o := w.paid()
 		o = w.must(w.service.Cancel(ctx, merchant, o.ID, orders.Cancellation{}))
-		if o.RefundDue() != 4198 || o.Closed() || o.Waits() != (orders.Waits{For: orders.ActorBank, Task: orders.TaskRefund}) {
+		if o.RefundDue() != 4198 || o.Closed() || o.Waits() != (orders.Waits{For: orders.ActorMerchant, Task: orders.TaskRefund}) {
 			t.Fatalf("due %d, closed %v, waits %v", o.RefundDue(), o.Closed(), o.Waits())
 		}
 		o = w.pay(o, money{Status: "captured", Captured: 4198, RefundPending: 4198, Seq: 2})
@@ -96,6 +96,19 @@ func TestService_Cancel(t *testing.T) {
 		}
 		o = w.pay(o, money{Status: "refunded", Captured: 4198, Refunded: 4198, Seq: 2, Past: []string{"late_success"}})
 		if o.Status != orders.StatusCancelled || o.RefundDue() != 0 || !o.Closed() || o.PaymentStatus != orders.PaymentRefunded {
+			t.Errorf("%s, %s, due %d, closed %v", o.Status, o.PaymentStatus, o.RefundDue(), o.Closed())
+		}
+	})
+	t.Run("an accepted late success is not owed by an expired order", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		o := w.create()
+		w.now = o.PayBy
+		if n, err := w.service.Sweep(ctx); n != 1 || err != nil {
+			t.Fatal(n, err)
+		}
+		o = w.pay(o, money{Status: "captured", Past: []string{"expired", "late_success"}, Captured: 4198, Seq: 3})
+		if o.Status != orders.StatusExpired || o.RefundDue() != 0 || !o.Closed() || o.PaymentStatus != orders.PaymentPaid {
 			t.Errorf("%s, %s, due %d, closed %v", o.Status, o.PaymentStatus, o.RefundDue(), o.Closed())
 		}
 	})

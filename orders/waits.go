@@ -14,7 +14,7 @@ const (
 	TaskLook    Task = "look"    // the merchant: a parcel is lost or came back
 	TaskDeliver Task = "deliver" // the carrier
 	TaskCollect Task = "collect" // the shopper
-	TaskRefund  Task = "refund"  // the bank, or the merchant where too much was paid
+	TaskRefund  Task = "refund"  // the bank, or the merchant where too much was paid or a refund failed
 	TaskNone    Task = "none"
 )
 
@@ -36,8 +36,10 @@ func (o Order) Waits() Waits {
 	switch {
 	case o.PaymentStatus == PaymentReview:
 		return Waits{ActorMerchant, TaskReview}
-	case o.RefundDue() > 0 || o.refundPending():
+	case o.refundPending():
 		return Waits{ActorBank, TaskRefund}
+	case o.RefundDue() > 0: // payments asks the bank at once; what stays here did not go through
+		return Waits{ActorMerchant, TaskRefund}
 	case o.OnHold && !o.Status.Final():
 		return Waits{ActorMerchant, TaskRelease}
 	case o.Status == StatusPendingPayment:

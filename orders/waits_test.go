@@ -31,7 +31,7 @@ func TestWaits_says_who_acts_next(t *testing.T) {
 		"too much":     {orders.Order{Status: orders.StatusCompleted, PaymentStatus: orders.PaymentOverpaid, Shipments: shipment(orders.ShipmentDelivered)}, orders.Waits{For: orders.ActorMerchant, Task: orders.TaskRefund}},
 		"completed":    {orders.Order{Status: orders.StatusCompleted, PaymentStatus: orders.PaymentPaid, Shipments: shipment(orders.ShipmentDelivered)}, orders.Waits{For: orders.ActorNobody, Task: orders.TaskNone}},
 		"cancelled":    {orders.Order{Status: orders.StatusCancelled}, orders.Waits{For: orders.ActorNobody, Task: orders.TaskNone}},
-		"refund due":   {orders.Order{Status: orders.StatusExpired, Payments: []orders.Payment{{Captured: 5}}}, orders.Waits{For: orders.ActorBank, Task: orders.TaskRefund}},
+		"refund due":   {orders.Order{Status: orders.StatusExpired, Payments: []orders.Payment{{Captured: 5}}}, orders.Waits{For: orders.ActorMerchant, Task: orders.TaskRefund}},
 		"refunding":    {orders.Order{Status: orders.StatusConfirmed, Payments: []orders.Payment{{RefundPending: 5}}}, orders.Waits{For: orders.ActorBank, Task: orders.TaskRefund}},
 	} {
 		c.order.RequiresShipping = true

@@ -140,6 +140,7 @@ type paymentRow struct {
 	UpdatedAt     int64  `gorm:"autoUpdateTime:false"`
 	Sequence      int64
 	Counts        bool
+	Accepted      bool
 	Reversed      bool
 }
 
@@ -148,13 +149,13 @@ func (paymentRow) TableName() string { return "order_payments" }
 func toPaymentRow(orderID string, p orders.Payment) paymentRow {
 	return paymentRow{OrderID: orderID, PaymentID: p.ID, Status: p.Status, Amount: p.Amount, Currency: p.Currency,
 		Captured: p.Captured, Refunded: p.Refunded, RefundPending: p.RefundPending, NextCheckAt: fromTime(p.NextCheckAt),
-		UpdatedAt: p.UpdatedAt.UnixMilli(), Sequence: p.Sequence, Counts: p.Counts, Reversed: p.Reversed}
+		UpdatedAt: p.UpdatedAt.UnixMilli(), Sequence: p.Sequence, Counts: p.Counts, Accepted: p.Accepted, Reversed: p.Reversed}
 }
 
 func (r paymentRow) payment() orders.Payment {
 	return orders.Payment{ID: r.PaymentID, Status: r.Status, Amount: r.Amount, Currency: r.Currency,
 		Captured: r.Captured, Refunded: r.Refunded, RefundPending: r.RefundPending, NextCheckAt: toTime(r.NextCheckAt),
-		UpdatedAt: millis(r.UpdatedAt), Sequence: r.Sequence, Counts: r.Counts, Reversed: r.Reversed}
+		UpdatedAt: millis(r.UpdatedAt), Sequence: r.Sequence, Counts: r.Counts, Accepted: r.Accepted, Reversed: r.Reversed}
 }
 
 func millis(ms int64) time.Time { return time.UnixMilli(ms).UTC() }

@@ -65,6 +65,7 @@ CREATE TABLE order_payments (
     updated_at     BIGINT NOT NULL,
     sequence       BIGINT NOT NULL,
     counts         BOOLEAN NOT NULL,
+    accepted       BOOLEAN NOT NULL,
     reversed       BOOLEAN NOT NULL,
     PRIMARY KEY (order_id, payment_id)
 );

@@ -65,6 +65,7 @@ CREATE TABLE order_payments (
     updated_at     INTEGER NOT NULL,
     sequence       INTEGER NOT NULL,
     counts         INTEGER NOT NULL,
+    accepted       INTEGER NOT NULL,
     reversed       INTEGER NOT NULL,
     PRIMARY KEY (order_id, payment_id)
 ) STRICT, WITHOUT ROWID;
