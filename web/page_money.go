@@ -175,7 +175,7 @@ func (d describer) transitionEntry(t eventwire.Transition) (entry, bool) {
 	default:
 		return entry{}, false
 	}
-	e := entry{Key: t.Type + "/" + t.To + "/" + t.At.UTC().Format(time.RFC3339Nano), Title: d.say(key, a), Time: d.moment(t.At), Notes: []text{}, at: t.At}
+	e := entry{Key: "t" + itoa(t.Seq), Title: d.say(key, a), Time: d.moment(t.At), Notes: []text{}, at: t.At}
 	if kind != "created" {
 		e.Notes = append(e.Notes, d.evidence(t))
 	}

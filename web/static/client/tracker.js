@@ -20,7 +20,7 @@
  * @property {(state: State) => void} [onState]
  * @property {() => void} [onReset] the feed began anew: forget what was shown
  * @property {number|string} [after] the first cursor
- * @property {"auto"|Transport} [transport]
+ * @property {"auto"|Transport|Transport[]} [transport]
  * @property {boolean} [share] one line for all tabs; default true
  * @property {boolean} [opaque] the cursor is the SSE id, not seq (firehose)
  * @property {number} [heartbeat] ms; silence of 2.5 of them is a broken line
@@ -88,7 +88,7 @@ export function watch(url, options = {}) {
     every: 10e3, backoff: 1e3, climb: 6e4, env: globalThis, ...options };
   const env = o.env, nav = env.navigator || {}, doc = env.document;
   const address = new URL(url, env.location?.href);
-  const ladder = o.transport === "auto" ? (o.opaque ? LADDER.slice(0, 1) : LADDER) : [/** @type {Transport} */ (o.transport)];
+  const ladder = o.transport === "auto" ? (o.opaque ? LADDER.slice(0, 1) : LADDER) : /** @type {Transport[]} */ ([]).concat(/** @type {any} */ (o.transport));
   const silence = o.heartbeat * 2.5;
   const offline = () => nav.onLine === false;
 

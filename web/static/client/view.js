@@ -428,7 +428,7 @@ export function describe(state, p) {
       const s = order.shipments.find((/** @type {Any} */ x) => x.id === t.subject && x.carrier);
       if (s) [key, a] = ["l_shipment_carrier", { carrier: named(s.carrier) }];
     } else if (!["created", "confirmed", "completed", "cancelled", "expired"].includes(kind)) return;
-    const e = { key: `${t.type}/${t.to}/${t.at}`, title: say(key, a), time: moment(time(t.at)), notes: /** @type {Text[]} */ ([]), at: t.at };
+    const e = { key: "t" + t.seq, title: say(key, a), time: moment(time(t.at)), notes: /** @type {Text[]} */ ([]), at: t.at };
     if (kind !== "created") e.notes.push(evidence(t));
     const theirs = t.cause === "payment" && behind(t) ? behind(t).their_time : t.their_time;
     if (theirs && Date.parse(t.at) - Date.parse(theirs) > 12e4) {
