@@ -25,7 +25,8 @@
 // SQLite: a full disk or a lost transaction fails every write of the group with
 // the same error, and the writer goes on. PostgreSQL: a serialization failure, a
 // deadlock or a connection lost before the commit is tried again with growing
-// pauses, eight times; statements, locks and idle transactions have time limits.
+// pauses, for about three seconds; statements, locks and idle transactions have
+// time limits. A query outside a transaction is not tried again.
 // While LISTEN does not work, Commits polls.
 //
 // # Decisions

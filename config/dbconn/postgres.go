@@ -3,7 +3,6 @@ package dbconn
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,7 +20,7 @@ import (
 )
 
 const (
-	maxAttempts  = 8
+	maxAttempts  = 12 // some three seconds: a restart of the server
 	firstBackoff = 5 * time.Millisecond
 	maxBackoff   = 500 * time.Millisecond
 )
@@ -89,9 +88,14 @@ func (p *pg) write(ctx context.Context, fn func(txPool) error) error {
 // attempt reports besides the error whether the transaction is known to have had
 // no effect and may succeed when it is run again.
 func (p *pg) attempt(ctx context.Context, fn func(txPool) error) (again bool, err error) {
-	tx, err := p.pool.BeginTx(ctx, nil)
+	conn, err := p.pool.Conn(ctx)
 	if err != nil {
-		return lost(err), fmt.Errorf("dbconn: begin: %w", err)
+		return refused(err), fmt.Errorf("dbconn: connect: %w", err)
+	}
+	defer func() { _ = conn.Close() }() // it goes back to the pool
+	tx, err := conn.BeginTx(ctx, nil)
+	if err != nil {
+		return broken(conn), fmt.Errorf("dbconn: begin: %w", err)
 	}
 	ended := false
 	defer func() {
@@ -101,11 +105,12 @@ func (p *pg) attempt(ctx context.Context, fn func(txPool) error) (again bool, er
 	}()
 	pool := &pgTx{Tx: tx}
 	if err := fn(pool); err != nil {
-		return conflicted(err) || lost(err), err
+		return conflicted(err) || broken(conn), err
 	}
 	ended = true
 	if err := tx.Commit(); err != nil {
-		return conflicted(err), fmt.Errorf("dbconn: commit: %w", err)
+		// When ctx ends, database/sql rolls back, and Commit says only that it did.
+		return conflicted(err), fmt.Errorf("dbconn: commit: %w", errors.Join(err, ctx.Err()))
 	}
 	if pool.announced {
 		p.news.committed()
@@ -119,14 +124,25 @@ func conflicted(err error) bool {
 	return errors.As(err, &e) && (e.Code == "40001" || e.Code == "40P01")
 }
 
-// lost reports that the server went away or is going.
-func lost(err error) bool {
+// refused reports that there was no connection to be had, which may change: the
+// server is away, or starting, or full.
+func refused(err error) bool {
 	var e *pgconn.PgError
 	if errors.As(err, &e) {
-		return strings.HasPrefix(e.Code, "57P0") || strings.HasPrefix(e.Code, "08")
+		return strings.HasPrefix(e.Code, "57P") || strings.HasPrefix(e.Code, "53") || strings.HasPrefix(e.Code, "08")
 	}
 	var connect *pgconn.ConnectError
-	return errors.As(err, &connect) || errors.Is(err, driver.ErrBadConn) || pgconn.SafeToRetry(err)
+	return errors.As(err, &connect)
+}
+
+// broken reports that the connection is gone, whatever the error said.
+func broken(conn *sql.Conn) bool {
+	gone := true
+	err := conn.Raw(func(driver any) error {
+		gone = driver.(*stdlib.Conn).Conn().IsClosed()
+		return nil
+	})
+	return gone || err != nil
 }
 
 func (p *pg) ping(ctx context.Context) error {

@@ -132,6 +132,32 @@ func TestPostgres_Write_survives_a_cut(t *testing.T) {
 	}
 }
 
+// A pool full of dead connections, as after a restart of the server, does not show.
+func TestPostgres_Write_survives_a_dead_pool(t *testing.T) {
+	t.Parallel()
+	o := dbtest.Postgres(t)
+	db, other := migratedPostgres(t, o), dbtest.Open(t, o)
+	var all sync.WaitGroup
+	together := make(chan struct{})
+	all.Go(func() { defer close(together); <-time.After(50 * time.Millisecond) })
+	for i := range 10 {
+		all.Go(func() {
+			err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error { <-together; return insert(tx, i, fmt.Sprint(i)) })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	cut(t, other)
+	for i := range 10 {
+		write(t, db, 100+i)
+	}
+	if n := count(t, db); n != 20 {
+		t.Errorf("%d rows, want 20", n)
+	}
+}
+
 // Two transactions lock two rows in opposite order: PostgreSQL ends one of them,
 // which is run again.
 func TestPostgres_Write_runs_again_after_a_deadlock(t *testing.T) {
