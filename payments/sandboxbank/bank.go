@@ -32,7 +32,7 @@ type Options struct {
 	Keep   time.Duration
 	Now    func() time.Time
 	Logger *slog.Logger
-	// Transport sends the callbacks; nil is http.DefaultTransport.
+	// Transport sends the callbacks; nil is one of the bank's own.
 	Transport http.RoundTripper
 }
 

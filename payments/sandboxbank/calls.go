@@ -23,7 +23,7 @@ const (
 
 func callbackClient(transport http.RoundTripper) *http.Client {
 	return &http.Client{
-		Transport: transport,
+		Transport: orDefault(transport),
 		Timeout:   callTimeout,
 		// A redirect would send a signed message to somebody else.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -35,7 +35,7 @@ type Client struct {
 }
 
 // NewClient returns a client of the bank at base, which may have a path.
-// timeout bounds each call, 0 is 5 seconds; transport nil is the default one.
+// timeout bounds each call, 0 is 5 seconds; transport nil is one of its own.
 func NewClient(base, secret string, timeout time.Duration, transport http.RoundTripper) (*Client, error) {
 	u, err := url.Parse(base)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" {
@@ -44,7 +44,7 @@ func NewClient(base, secret string, timeout time.Duration, transport http.RoundT
 	return &Client{
 		base: strings.TrimSuffix(base, "/"), token: secret, timeout: cmp.Or(timeout, 5*time.Second),
 		client: &http.Client{
-			Transport:     transport,
+			Transport:     orDefault(transport),
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
@@ -199,4 +199,16 @@ func retryAfter(header http.Header) time.Duration {
 		return 0
 	}
 	return min(time.Duration(min(seconds, 1<<20))*time.Second, longestRetryAfter)
+}
+
+// orDefault is the given transport, or one like the default that keeps more than
+// two connections to the one host that both sides of the bank talk to.
+func orDefault(transport http.RoundTripper) http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if transport != nil || !ok {
+		return transport
+	}
+	own := standard.Clone()
+	own.MaxIdleConnsPerHost = maxCalls
+	return own
 }
