@@ -55,7 +55,7 @@ type fakeBank struct {
 	sessions map[string]*session // by reference
 	byKey    map[string]string
 	calls    map[string]int
-	events   int
+	slow     bool // refunds stay pending until settleTransfers
 
 	CreateFunc  func(in payments.NewSession) (payments.Session, error)
 	StatusFunc  func(reference string) (payments.Report, error)
@@ -225,6 +225,9 @@ func (b *fakeBank) refund(in payments.NewTransfer) (payments.Transfer, error) {
 			return
 		}
 		t = payments.Transfer{Refund: in.Refund, Reference: "re_" + in.Refund, Status: payments.RefundSucceeded, At: b.clock.now()}
+		if b.slow {
+			t.Status = payments.RefundPending
+		}
 		s.transfers[in.Key] = t
 		s.done[in.Key] = payments.Report{Captured: in.Amount.Minor}
 	})
@@ -238,6 +241,25 @@ func (s *session) sent() int64 {
 		sum += s.done[key].Captured
 	}
 	return sum
+}
+
+// settleTransfers ends the pending refunds of all sessions.
+func (b *fakeBank) settleTransfers(well bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.sessions {
+		for key, t := range s.transfers {
+			if t.Status != payments.RefundPending {
+				continue
+			}
+			t.Status, t.At = payments.RefundSucceeded, b.clock.now()
+			if !well {
+				t.Status, t.Code = payments.RefundFailed, "account_closed"
+				s.done[key] = payments.Report{}
+			}
+			s.transfers[key] = t
+		}
+	}
 }
 
 // sentBack is what the bank has returned of a session.

@@ -2,7 +2,6 @@ package payments
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync/atomic"
@@ -221,13 +220,4 @@ func (s *Service) provider(name string) (Provider, error) {
 		return nil, fmt.Errorf("payments: provider %q: %w", name, ErrNotFound)
 	}
 	return p, nil
-}
-
-// asConflict returns the conflict in err, or nil.
-func asConflict(err error) *ConflictError {
-	var c *ConflictError
-	if errors.As(err, &c) {
-		return c
-	}
-	return nil
 }
