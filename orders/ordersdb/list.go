@@ -64,13 +64,13 @@ func among[S ~string](query *gorm.DB, column string, values []S) *gorm.DB {
 }
 
 // search looks for text within references and tracking numbers, and for whole
-// ids. Case is ignored for what the database's lower() knows.
+// ids. Both sides are lowered by the database, because databases differ in what
+// they know about case beyond ASCII.
 func search(query *gorm.DB, text string) *gorm.DB {
-	escape := strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`)
-	like := "%" + strings.ToLower(escape.Replace(text)) + "%"
+	like := "%" + strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(text) + "%"
 	id := strings.ToLower(text)
-	return query.Where(`(id = ? OR lower(reference) LIKE ? ESCAPE '\'
-		OR EXISTS (SELECT 1 FROM shipments s WHERE s.order_id = orders.id AND (s.id = ? OR lower(s.tracking_number) LIKE ? ESCAPE '\'))
+	return query.Where(`(id = ? OR lower(reference) LIKE lower(?) ESCAPE '\'
+		OR EXISTS (SELECT 1 FROM shipments s WHERE s.order_id = orders.id AND (s.id = ? OR lower(s.tracking_number) LIKE lower(?) ESCAPE '\'))
 		OR EXISTS (SELECT 1 FROM order_payments p WHERE p.order_id = orders.id AND p.payment_id = ?))`,
 		id, like, id, like, id)
 }
