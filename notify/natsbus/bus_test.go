@@ -3,7 +3,6 @@ package natsbus_test
 import (
 	"context"
 	"errors"
-	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -113,18 +112,12 @@ func TestOpen_says_what_is_wrong(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0") // nobody is there once it is closed
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	nobody := "nats://" + freeAddress(t)
 	for name, o := range map[string]natsbus.Options{
 		"nothing":      {},
 		"not a folder": {StoreDir: filepath.Join(file, "nats")},
-		"nobody":       {URL: "nats://" + l.Addr().String()},
-		"no such file": {URL: "nats://" + l.Addr().String(), RootCAFile: filepath.Join(file, "ca.pem")},
+		"nobody":       {URL: nobody},
+		"no such file": {URL: nobody, RootCAFile: filepath.Join(file, "ca.pem")},
 	} {
 		if b, err := natsbus.Open(t.Context(), quiet(o)); err == nil {
 			t.Errorf("%s: no error", name)
