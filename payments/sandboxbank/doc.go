@@ -27,7 +27,7 @@
 // least once, also after kill -9, in the order that the decision means, unless
 // the shop refuses it 12 times; captures never exceed what is reserved, refunds
 // never what was captured. It does not promise faults across a restart: they are
-// in memory. It fails closed: when the journal cannot be written, every change
+// in memory. One process at a time may have a journal open; nothing checks that. It fails closed: when the journal cannot be written, every change
 // is answered 500 until somebody restarts it.
 //
 // Callbacks are sent for what the customer or the bank did. What the shop did by
