@@ -17,11 +17,11 @@ import (
 // What the parts of the house need of each other, said in each other's words.
 // Each adapter lets two packages work together that must not know each other.
 
-// stream lets the relay publish on the bus.
-type stream struct{ bus *natsbus.Bus }
+// publisher lets the relay publish on the bus.
+type publisher struct{ bus *natsbus.Bus }
 
 // Publish implements [txoutbox.Publisher].
-func (s stream) Publish(ctx context.Context, messages []txoutbox.Message) error {
+func (s publisher) Publish(ctx context.Context, messages []txoutbox.Message) error {
 	list := make([]natsbus.Message, len(messages))
 	for i, m := range messages {
 		list[i] = natsbus.Message(m)

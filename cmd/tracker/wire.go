@@ -96,7 +96,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	s.once = idempotency.NewService(idempotencydb.New(p.db), idempotency.Options{Now: p.now, Logger: p.log})
-	s.relay = txoutbox.NewRelay(p.db, stream{p.bus}, p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
+	s.relay = txoutbox.NewRelay(p.db, publisher{p.bus}, p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
 	return s, nil
 }
 
