@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -47,7 +48,7 @@ func newKit(t *testing.T, change ...func(*Deps)) *kit {
 		t.Fatal(err)
 	}
 	d := Deps{PublicURL: "http://tracker.test", Roles: []string{RoleWeb, RoleNotify}, Secrets: []string{kitSecret}, Sandbox: true,
-		Keys: kitKeys{k.merchant}, Tokens: k.tokens, Feeds: k.feeds, Payments: k.payments, Now: now,
+		Keys: kitKeys{k.merchant}, Tokens: k.tokens, Feeds: k.feeds, Payments: k.payments, Now: now, Logger: slog.New(slog.DiscardHandler),
 		Pages: Pages{FormOrigins: []string{"http://bank.test"}, DemoKey: "sk_test_demo", API: k.api}}
 	for _, c := range change {
 		c(&d)

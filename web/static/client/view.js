@@ -429,7 +429,7 @@ export function describe(state, p) {
       if (s) [key, a] = ["l_shipment_carrier", { carrier: named(s.carrier) }];
     } else if (!["created", "confirmed", "completed", "cancelled", "expired"].includes(kind)) return;
     const e = { key: "t" + t.seq, title: say(key, a), time: moment(time(t.at)), notes: /** @type {Text[]} */ ([]), at: t.at };
-    if (kind !== "created") e.notes.push(evidence(t));
+    if (kind !== "created" && t.to !== "action_required") e.notes.push(evidence(t));
     const theirs = t.cause === "payment" && behind(t) ? behind(t).their_time : t.their_time;
     if (theirs && Date.parse(t.at) - Date.parse(theirs) > 12e4) {
       e.time = moment(time(theirs));

@@ -6,7 +6,7 @@ import { createServer } from "node:http";
 import { parser, watch } from "../../static/client/tracker.js";
 
 const event = (seq) => ({ id: "evt_" + seq, type: "order.payment_changed", seq, data: { order: { sequence: seq } } });
-const quick = { heartbeat: 60, firstByte: 150, wait: 1, every: 40, backoff: 10, climb: 1e6, share: false };
+const quick = { heartbeat: 300, firstByte: 700, wait: 1, every: 80, backoff: 10, climb: 1e6, share: false };
 
 /** A feed with a switch per transport: ok, mute, cut, html, or a status code. */
 async function feed(t, mode = {}) {
@@ -41,7 +41,7 @@ async function feed(t, mode = {}) {
     const send = (e) => res.write(`id: ${e.seq}\nevent: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`);
     f.events.filter((e) => e.seq > after).forEach(send);
     if (f.closed) return res.end("event: closed\ndata: {}\n\n");
-    const beat = setInterval(() => f.silent || res.write(": hb\n\n"), 30);
+    const beat = setInterval(() => f.silent || res.write(": hb\n\n"), 60);
     const line = { send, end: () => res.destroy() };
     f.open.add(line);
     res.on("close", () => { clearInterval(beat); f.open.delete(line); });
@@ -63,7 +63,7 @@ function follow(t, f, options = {}) {
   const r = { seqs: [], states: [], resets: 0, checks: new Set() };
   const look = () => r.checks.forEach((c) => c());
   r.until = (what, fn) => new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`never: ${what}; ${JSON.stringify(r.states.slice(-6))} ${r.seqs}`)), 8000);
+    const timer = setTimeout(() => fail(new Error(`never: ${what}; ${JSON.stringify(r.states.slice(-6))} ${r.seqs}`)), 20000);
     const check = () => { if (fn()) { clearTimeout(timer); r.checks.delete(check); done(); } };
     r.checks.add(check);
     check();
@@ -154,7 +154,7 @@ for (const fault of ["mute", "html", "cut"]) {
 }
 
 test("down to short polls, and up again", async (t) => {
-  const f = await feed(t, { sse: "mute", long: "cut" }), r = follow(t, f, { env: env(), climb: 300 });
+  const f = await feed(t, { sse: "mute", long: "cut" }), r = follow(t, f, { env: env(), climb: 600 });
   await r.until("polling", () => r.last()?.state === "polling");
   f.push();
   await r.until("2", () => r.seqs.length === 2);
