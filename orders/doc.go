@@ -80,7 +80,8 @@
 //     the same projection and the same payment status.
 //   - Never more pieces shipped than ordered, never cancelled after shipping,
 //     never money captured on a cancelled or expired order without RefundDue in
-//     its event until it is refunded.
+//     its event until it is refunded (but for late money that the merchant's
+//     policy accepts for an expired order).
 //   - An order never expires while a bank may still say yes.
 //   - Nothing personal in an event: no metadata, no carrier's own words.
 //
