@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -163,6 +164,53 @@ func TestWriter_survives_a_lost_transaction(t *testing.T) {
 	var n int
 	if err := db.Read(t.Context()).Raw("SELECT count(*) FROM notes").Scan(&n).Error; err != nil || n != 3-lost {
 		t.Errorf("%d rows after %d failures, %v", n, lost, err)
+	}
+}
+
+// A full disk takes the transaction of a group down: everyone in it is told, what
+// was answered with nil is there, and the writer goes on once there is room.
+func TestWriter_survives_a_full_disk(t *testing.T) {
+	t.Parallel()
+	db, _ := openLite(t, Options{})
+	room := func(pages int) {
+		t.Helper()
+		err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			return tx.Exec(fmt.Sprintf("PRAGMA max_page_count = %d", pages)).Error
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		return tx.Exec("CREATE TABLE blobs (kind TEXT NOT NULL, body BLOB NOT NULL)").Error
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	room(60)
+	body := make([]byte, 30_000) // some eight pages
+	var all sync.WaitGroup
+	var stored, refused atomic.Int64
+	for range 40 {
+		all.Go(func() {
+			err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+				return tx.Exec("INSERT INTO blobs (kind, body) VALUES (?, ?)", "x", body).Error
+			})
+			if err != nil {
+				refused.Add(1)
+			} else {
+				stored.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	room(1_000_000)
+	if err := put(t.Context(), db, 1); err != nil {
+		t.Fatalf("there is room again: %v", err)
+	}
+	var n int64
+	if err := db.Read(t.Context()).Raw("SELECT count(*) FROM blobs").Scan(&n).Error; err != nil || n != stored.Load() || refused.Load() == 0 {
+		t.Errorf("%d rows, %d stored, %d refused, %v", n, stored.Load(), refused.Load(), err)
 	}
 }
 
