@@ -1,0 +1,15 @@
+package main
+
+// tools are the commands for merchants: they speak the public API and nothing
+// else, to any tracker, with a key. The server's own commands are beside them in
+// [commands].
+type tools struct {
+	Watch    watchCommand    `cmd:"" group:"Merchants, over the API" help:"Show the live timeline of an order or a payment."`
+	Why      whyCommand      `cmd:"" group:"Merchants, over the API" help:"Tell why an order or a payment is in its state, and what is next."`
+	Orders   ordersCommand   `cmd:"" group:"Merchants, over the API" help:"Create, show, list, cancel and ship orders."`
+	Payments paymentsCommand `cmd:"" group:"Merchants, over the API" help:"Start, show, list, capture, void, cancel, refund and review payments."`
+	Keys     keysCommand     `cmd:"" group:"Merchants, over the API" help:"Make, list and revoke keys."`
+	Events   eventsCommand   `cmd:"" group:"Merchants, over the API" help:"Follow all events of all orders and payments."`
+	Listen   listenCommand   `cmd:"" group:"Merchants, over the API" help:"Forward events to an address on this machine, signed as webhooks."`
+	Trigger  triggerCommand  `cmd:"" group:"Merchants, over the API" help:"Make something happen in the sandbox."`
+}

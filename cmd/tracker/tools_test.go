@@ -1,0 +1,267 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/alecthomas/kong"
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update-golden", false, "write testdata/cli/*.golden anew")
+
+// tool runs a command line against an API and returns what it printed.
+func tool(ctx context.Context, api *fakeAPI, args ...string) (stdout, stderr string, err error) {
+	var o, e lockedBuffer
+	env := map[string]string{"TRACKER_URL": api.URL, "TRACKER_KEY": "sk_test_cli"}
+	parser, err := kong.New(&tools{}, kong.Name("tracker"), kong.Writers(&o, &e), kong.Exit(func(int) {}))
+	if err != nil {
+		return "", "", err
+	}
+	parsed, err := parser.Parse(args)
+	if err != nil {
+		return "", "", err
+	}
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	err = parsed.Run(&console{getenv: func(name string) string { return env[name] }, stdout: &o, stderr: &e})
+	return o.String(), e.String(), err
+}
+
+// lockedBuffer is written by a command and read by a test.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+// fakeAPI answers with what the test lays down for "METHOD /path".
+type fakeAPI struct {
+	URL string
+	t   *testing.T
+
+	mu      sync.Mutex
+	answers map[string]http.HandlerFunc
+	asked   []asked
+}
+
+type asked struct {
+	Line, Body, Key, Cursor string
+}
+
+func newFakeAPI(t *testing.T) *fakeAPI {
+	t.Helper()
+	f := &fakeAPI{t: t, answers: map[string]http.HandlerFunc{}}
+	server := httptest.NewServer(f)
+	t.Cleanup(server.Close)
+	f.URL = server.URL
+	return f
+}
+
+func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	line := r.Method + " " + r.URL.RequestURI()
+	f.mu.Lock()
+	f.asked = append(f.asked, asked{line, string(body), r.Header.Get("Idempotency-Key"), r.Header.Get("Last-Event-ID")})
+	answer := f.answers[line]
+	f.mu.Unlock()
+	if !strings.HasPrefix(r.URL.Path, "/pay/") && r.Header.Get("Authorization") != "Bearer sk_test_cli" {
+		f.problem(w, 401, "unauthorized")
+		return
+	}
+	if answer == nil {
+		f.problem(w, 404, "not_found")
+		return
+	}
+	answer(w, r)
+}
+
+func (f *fakeAPI) problem(w http.ResponseWriter, status int, code string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	fmt.Fprintf(w, `{"title":%q,"status":%d,"code":%q,"request_id":"req_1"}`, http.StatusText(status), status, code)
+}
+
+func (f *fakeAPI) on(line string, answer http.HandlerFunc) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.answers[line] = answer
+}
+
+// onFile answers with testdata/cli/<name>.json.
+func (f *fakeAPI) onFile(line string, status int, name string) {
+	f.t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "cli", name+".json"))
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	text = bytes.ReplaceAll(text, []byte("{{API}}"), []byte(f.URL))
+	f.on(line, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_, _ = w.Write(text)
+	})
+}
+
+func (f *fakeAPI) requests() []asked {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]asked(nil), f.asked...)
+}
+
+// golden compares what was printed with testdata/cli/<name>.golden.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", "cli", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("%s (-want +got)\n%s", name, diff)
+	}
+}
+
+const (
+	orderID   = "ord_01jdcqk3m8e5v9r2t6y0w4x7za"
+	paymentID = "pay_01jdcqk9a2b3c4d5e6f7g8h9jk"
+)
+
+func TestTools_output(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, line, file string
+		status           int
+		args             []string
+	}{
+		{"orders_get", "GET /v1/orders/" + orderID, "order", 200, []string{"orders", "get", orderID}},
+		{"orders_list", "GET /v1/orders?limit=20&status=confirmed%2Ccompleted", "orders", 200, []string{"orders", "list", "--status", "confirmed,completed"}},
+		{"orders_create", "POST /v1/orders", "order_new", 201, []string{"orders", "create", "--item", "cup,Cup,2,1999", "--reference", "R-7", "--expires-in", "90m"}},
+		{"orders_cancel", "POST /v1/orders/" + orderID + "/cancel", "order_new", 200, []string{"orders", "cancel", orderID, "--reason", "changed my mind"}},
+		{"orders_ship", "POST /v1/orders/" + orderID + "/shipments", "shipment", 201, []string{"orders", "ship", orderID, "--tracking-number", "T1", "--item", "cup=1"}},
+		{"payments_get", "GET /v1/payments/" + paymentID, "payment", 200, []string{"payments", "get", paymentID}},
+		{"payments_list", "GET /v1/payments?limit=5&order_id=" + orderID, "payments", 200, []string{"payments", "list", "--order", orderID, "--limit", "5"}},
+		{"payments_capture", "POST /v1/payments/" + paymentID + "/capture", "payment", 200, []string{"payments", "capture", paymentID, "--amount", "500"}},
+		{"payments_void", "POST /v1/payments/" + paymentID + "/void", "payment", 200, []string{"payments", "void", paymentID}},
+		{"payments_cancel", "POST /v1/payments/" + paymentID + "/cancel", "payment", 200, []string{"payments", "cancel", paymentID}},
+		{"payments_review", "POST /v1/payments/" + paymentID + "/review", "payment", 200, []string{"payments", "review", paymentID, "return"}},
+		{"payments_refund", "POST /v1/refunds", "refund", 201, []string{"payments", "refund", paymentID, "--amount", "100", "--reason", "chipped"}},
+		{"payments_json", "GET /v1/payments/" + paymentID, "payment", 200, []string{"payments", "get", "--json", paymentID}},
+		{"keys_create", "POST /v1/keys", "key_new", 201, []string{"keys", "create", "for the shop", "--scope", "read,write"}},
+		{"keys_list", "GET /v1/keys", "keys", 200, []string{"keys", "list"}},
+		{"keys_revoke", "DELETE /v1/keys/key_2", "key_revoked", 200, []string{"keys", "revoke", "key_2"}},
+		{"why_order", "GET /v1/orders/" + orderID, "order", 200, []string{"why", orderID}},
+		{"why_payment", "GET /v1/payments/" + paymentID, "payment", 200, []string{"why", paymentID}},
+		{"why_unknown", "GET /v1/payments/" + paymentID, "payment_unknown", 200, []string{"why", paymentID}},
+		{"why_review", "GET /v1/payments/" + paymentID, "payment_review", 200, []string{"why", paymentID}},
+		{"trigger_carrier", "POST /v1/shipments/shp_1/events", "shipment", 201, []string{"trigger", "carrier", "shp_1", "in_transit", "--location", "Leipzig", "--occurred-at", "2026-11-23T10:00:00+01:00"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			api := newFakeAPI(t)
+			api.onFile(c.line, c.status, c.file)
+			stdout, _, err := tool(t.Context(), api, c.args...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sent := api.requests()[0]
+			golden(t, c.name, fmt.Sprintf("$ tracker %s\n> %s %s\n%s", strings.Join(c.args, " "), sent.Line, sent.Body, strings.ReplaceAll(stdout, api.URL, "http://api")))
+			if post := strings.HasPrefix(sent.Line, "POST "); post != (sent.Key != "") {
+				t.Errorf("%s with idempotency key %q", sent.Line, sent.Key)
+			}
+		})
+	}
+}
+
+func TestTools_failures(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	api.on("POST /v1/orders", func(w http.ResponseWriter, _ *http.Request) {
+		w.WriteHeader(422)
+		fmt.Fprint(w, `{"title":"Invalid","detail":"The order does not fit.","status":422,"code":"invalid_request","request_id":"req_9",
+			"errors":[{"pointer":"/items/0/quantity","code":"out_of_range","detail":"must be at least 1"}]}`)
+	})
+	api.on("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
+	api.on("GET /v1/orders/ord_proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 403) })
+	for _, c := range []struct{ args, want string }{
+		{"orders create", "/items/0/quantity must be at least 1\n  request req_9"},
+		{"orders create --item cup,Cup,two,1", "quantity and unit amount must be whole numbers"},
+		{"orders create --item cup", "must be SKU,NAME,QUANTITY,UNIT_AMOUNT"},
+		{"orders get ord_missing", "(404 not_found)"},
+		{"orders get ord_proxy", "something else than a tracker"},
+		{"orders ship ord_1 --item cup", "must be SKU=QUANTITY"},
+		{"keys list", "not what it should be"},
+		{"why mer_1", "is not the id of an order"},
+		{"watch shp_1", "is not the id of an order"},
+		{"watch ord_missing", "(404 not_found)"},
+		{"listen --forward-to nowhere", "--forward-to must be an address"},
+		{"listen --forward-to http://127.0.0.1:1/ --secret whsec_%%", "--secret"},
+		{"payments review pay_1 perhaps", "must be one of"},
+		{"orders get ord_1 --url 127.0.0.1:8080", "TRACKER_URL must be an address"},
+		{"orders get ord_1 --url http://127.0.0.1:1", "nothing answers at 127.0.0.1:1"},
+		{"orders get ord_1 --key sk_wrong", "(401 unauthorized)"},
+		{"trigger fault slow", "the bank's secret is needed"},
+	} {
+		_, _, err := tool(t.Context(), api, strings.Fields(c.args)...)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", c.args, err, c.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "sk_") {
+			t.Errorf("%s: the key is in the error: %v", c.args, err)
+		}
+	}
+}
+
+func TestTools_need_a_key(t *testing.T) {
+	t.Parallel()
+	_, err := remote{}.dial(&console{getenv: func(string) string { return "" }})
+	if err == nil || !strings.Contains(err.Error(), "TRACKER_KEY") {
+		t.Error(err)
+	}
+}
+
+func TestClient_asks_again_with_the_same_idempotency_key(t *testing.T) {
+	t.Parallel()
+	api := newFakeAPI(t)
+	tries := 0
+	api.on("POST /v1/orders/"+orderID+"/cancel", func(w http.ResponseWriter, _ *http.Request) {
+		if tries++; tries < 3 {
+			api.problem(w, 503, "unavailable")
+			return
+		}
+		_ = json.NewEncoder(w).Encode(orderView{ID: orderID, Currency: "EUR"})
+	})
+	if _, _, err := tool(t.Context(), api, "orders", "cancel", orderID); err != nil {
+		t.Fatal(err)
+	}
+	list := api.requests()
+	if len(list) != 3 || list[0].Key == "" || list[0].Key != list[2].Key {
+		t.Errorf("got %+v", list)
+	}
+}
