@@ -195,7 +195,7 @@ func TestBadInput_tokens(t *testing.T) {
 	for name, token := range map[string]string{
 		"expired": must(expired.Sign(claims)), "foreign": must(foreign.Sign(claims)), "altered": head + ".e30." + signature,
 		"unsigned": "eyJhbGciOiJub25lIn0.e30.", "cut": good[:len(good)-3], "empty": " ", "huge": strings.Repeat("a", 5000), "a_key_that_is_not": "sk_test_nonsense",
-		"a_key_with_a_typing_error": s.key[:len(s.key)-1] + "0",
+		"a_key_with_a_typing_error": s.key[:20] + flip(s.key[20]) + s.key[21:],
 	} {
 		res := s.do(http.MethodGet, "/v1/orders/"+id, "", header{"Authorization": "Bearer " + token})
 		wantProblem(t, res, http.StatusUnauthorized, "unauthorized")
@@ -208,4 +208,12 @@ func TestBadInput_tokens(t *testing.T) {
 	wantProblem(t, s.do(http.MethodGet, "/v1/orders/"+id+"?access_token="+s.key, "", header{"Authorization": ""}), http.StatusUnauthorized, "unauthorized")
 	unknown := tracktoken.Claims{Merchant: s.merchant.ID, Order: eventwire.NewID(eventwire.PrefixOrder, time.Now())}
 	wantProblem(t, s.do(http.MethodGet, "/v1/orders/"+unknown.Order+"/events", "", header{"Authorization": "Bearer " + must(s.tokens.Sign(unknown))}), http.StatusNotFound, "not_found")
+}
+
+// flip is another letter of the alphabet of keys.
+func flip(c byte) string {
+	if c == 'a' {
+		return "b"
+	}
+	return "a"
 }

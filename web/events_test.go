@@ -12,13 +12,10 @@ import (
 // paidEvent is what payments announces once the bank has the money.
 func paidEvent(t *testing.T, merchant, order string, amount int64) eventwire.Event {
 	t.Helper()
-	now := time.Now().UTC().Truncate(time.Millisecond)
-	id := eventwire.NewID(eventwire.PrefixPayment, now)
-	key := eventwire.Key{Merchant: merchant, Kind: eventwire.Payments, ID: id}
-	timeline := []eventwire.Transition{{Seq: 1, Type: "payment.captured", To: "captured", At: now, Cause: "callback"}}
-	return must(eventwire.New(key, order, 0, false, timeline, map[string]any{
-		"id": id, "order_id": order, "status": "captured", "amount": amount, "currency": "EUR", "captured": amount, "refunded": 0, "refund_pending": 0,
-	}))
+	p := samplePayment(merchant, order, payments.StatusCaptured)
+	p.Amount.Minor, p.Captured, p.Sequence = amount, amount, 1
+	p.Timeline = []eventwire.Transition{{Seq: 1, Type: "payment.captured", To: "captured", At: p.UpdatedAt, Cause: "callback"}}
+	return must(p.Newest())
 }
 
 // samplePayment is a payment as the service would return it.

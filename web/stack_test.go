@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -52,6 +53,7 @@ type stack struct {
 	tokens   *tracktoken.Signer
 	feeds    *notify.Notifier
 	log      *syncBuffer
+	events   sync.Map // of payments, by id
 	merchant apikeys.Merchant
 	key      string // of merchant, all scopes
 	other    string // of another merchant
@@ -80,7 +82,7 @@ func newStack(t *testing.T, db *dbconn.DB, options ...option) *stack {
 	s.keys = must(apikeys.NewService(apikeysdb.New(db), apikeys.Options{Secrets: []string{secret}, Fresh: time.Millisecond}))
 	s.tokens = must(tracktoken.New([]string{secret}, tracktoken.Options{}))
 	s.orders = orders.NewService(ordersdb.New(db), orders.Options{})
-	s.feeds = notify.New(notify.Options{Log: ordersLog{s.orders}, NoParking: true})
+	s.feeds = notify.New(notify.Options{Log: stackLog{s.orders, &s.events}, NoParking: true})
 	s.merchant = must(s.keys.CreateMerchant(t.Context(), "Kiln & Clay", apikeys.Test))
 	s.key = s.newKey(s.merchant.ID)
 	s.other = s.newKey(must(s.keys.CreateMerchant(t.Context(), "Other", apikeys.Test)).ID)
@@ -218,26 +220,32 @@ func wantProblem(t *testing.T, r response, status int, code string, pointers ...
 	return p
 }
 
-// ordersLog is the stream as the notifier sees it, straight from the database.
-type ordersLog struct{ orders *orders.Service }
-
-func (l ordersLog) Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bool, error) {
-	if key.Kind != eventwire.Orders {
-		return eventwire.Event{}, false, nil
-	}
-	e, err := l.orders.Newest(ctx, key.Merchant, key.ID)
-	if err != nil {
-		return eventwire.Event{}, false, nil
-	}
-	return e, true, nil
+// stackLog is the stream as the notifier sees it: orders straight from the
+// database, payments as the test announced them.
+type stackLog struct {
+	orders   *orders.Service
+	payments *sync.Map
 }
 
-func (ordersLog) Replay(ctx context.Context, _ []string, _ uint64, _ func(uint64, eventwire.Event) error) error {
+func (l stackLog) Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bool, error) {
+	if key.Kind == eventwire.Payments {
+		e, ok := l.payments.Load(key)
+		event, _ := e.(eventwire.Event)
+		return event, ok, nil
+	}
+	e, err := l.orders.Newest(ctx, key.Merchant, key.ID)
+	if errors.Is(err, orders.ErrNotFound) {
+		return eventwire.Event{}, false, nil
+	}
+	return e, err == nil, err
+}
+
+func (stackLog) Replay(ctx context.Context, _ []string, _ uint64, _ func(uint64, eventwire.Event) error) error {
 	<-ctx.Done()
 	return ctx.Err()
 }
 
-func (ordersLog) Incarnation() string { return "test" }
+func (stackLog) Incarnation() string { return "test" }
 
 type syncBuffer struct {
 	mu sync.Mutex
