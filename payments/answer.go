@@ -40,7 +40,8 @@ func (f Opened) apply(c *change) (Verdict, error) {
 	}
 	switch {
 	case p.Status == StatusCreated:
-		c.enter(p, StatusRequiresAction)
+		c.Evidence = p.Reference
+		c.onBehalfOf(Cause(p.Timeline[0].Cause), func() { c.enter(p, StatusRequiresAction) })
 		return Applied, nil
 	case p.Status.ended() && p.OpenIntent() == nil && !p.wasAsked(OpCancel, ""):
 		// Cancelled while the session was being made: nobody may pay in it now.

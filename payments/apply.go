@@ -19,6 +19,9 @@ type Why struct {
 	At       time.Time
 	Cause    Cause
 	Evidence string
+	// Calls says that whoever brings the fact calls the provider itself, so that
+	// the reconciler leaves it some time.
+	Calls bool
 }
 
 // Verdict is what a fact came to.
@@ -107,6 +110,14 @@ func (c *change) record(p *Payment, kind, from, to, subject string) {
 	c.marks = append(c.marks, mark{p, p.clone()})
 }
 
+// onBehalfOf runs fn with another cause on record.
+func (c *change) onBehalfOf(by Cause, fn func()) {
+	now := c.Cause
+	c.Cause = by
+	fn()
+	c.Cause = now
+}
+
 func (c *change) touch(p *Payment) { c.touched[p] = true }
 
 // claim makes p the payment that fills the order.
@@ -164,12 +175,11 @@ func (l *Ledger) addressee(in *Inbound) *Payment {
 }
 
 func (c *change) schedule() {
-	hurry := c.Cause != CauseMerchant && c.Cause != CauseShopper
 	for _, p := range c.Payments {
 		if !c.touched[p] && p.NextCheckAt.IsZero() == p.Closed() {
 			continue
 		}
-		p.NextCheckAt = c.pol.next(p, c.At, hurry)
+		p.NextCheckAt = c.pol.next(p, c.At, !c.Calls)
 		if !p.NextCheckAt.IsZero() && p.NextCheckAt.Before(c.notBefore) {
 			p.NextCheckAt = c.notBefore
 		}

@@ -18,8 +18,10 @@ func (f OrderClosed) apply(c *change) (Verdict, error) {
 	return Applied, nil
 }
 
-// keyOrderClosed is the cause of the refund that a closed order owes.
-const keyOrderClosed = "order_closed"
+// keyClosed is the cause of the refund that a closed order owes. An order that
+// expired and is then cancelled has two causes: the second must not be taken for
+// done because the first one failed.
+func (l *Ledger) keyClosed() string { return "order_" + string(l.Closed) }
 
 // obey does what a closed or otherwise paid order demands of p, unless the
 // provider still has to answer something. It reports whether it did anything.
@@ -28,19 +30,16 @@ func (c *change) obey(p *Payment) bool {
 		return false
 	}
 	seq, intents := p.Sequence, len(p.Intents)
-	by := c.Cause
-	if by != CauseOperator {
-		c.Cause = CauseOrder
-	}
-	defer func() { c.Cause = by }()
-	switch {
-	case p.Status == StatusAuthorized && c.lost(p) && !p.wasAsked(OpVoid, CauseOrder):
-		c.addIntent(p, OpVoid, 0, "")
-	case c.Closed != "" && (p.Status == StatusCreated || p.Status == StatusRequiresAction):
-		c.stop(p)
-	case c.Closed == ClosedCancelled:
-		c.giveBack(p)
-	}
+	c.onBehalfOf(CauseOrder, func() {
+		switch {
+		case p.Status == StatusAuthorized && c.lost(p) && !p.wasAsked(OpVoid, CauseOrder):
+			c.addIntent(p, OpVoid, 0, "")
+		case c.Closed != "" && (p.Status == StatusCreated || p.Status == StatusRequiresAction):
+			c.stop(p)
+		case c.Closed == ClosedCancelled:
+			c.giveBack(p)
+		}
+	})
 	return p.Sequence != seq || len(p.Intents) != intents
 }
 
@@ -59,7 +58,8 @@ func (c *change) stop(p *Payment) {
 
 // giveBack returns what a closed order has no right to, once.
 func (c *change) giveBack(p *Payment) {
-	if p.hasRefund(keyOrderClosed) {
+	key := c.keyClosed()
+	if p.hasRefund(key) {
 		return
 	}
 	switch {
@@ -68,14 +68,14 @@ func (c *change) giveBack(p *Payment) {
 			c.addIntent(p, OpVoid, 0, "")
 		}
 	case p.Status == StatusLateSuccess:
-		c.sendBack(p, keyOrderClosed)
+		c.sendBack(p, key)
 	case p.Status == StatusReview && len(p.failedRefunds()) == 0:
 		c.takeReported(p)
 		if p.Refundable() > 0 {
-			c.sendBack(p, keyOrderClosed)
+			c.sendBack(p, key)
 		}
 	case p.Status.settled() && p.Refundable() > 0 && p.OpenIntent() == nil:
-		c.addRefund(p, p.Refundable(), keyOrderClosed, keyOrderClosed)
+		c.addRefund(p, p.Refundable(), key, key)
 	}
 }
 

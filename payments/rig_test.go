@@ -371,9 +371,11 @@ func (r *rig) Payable(_ context.Context, _, order string) (payments.Due, error) 
 
 const merchant = "mer_00000000000000000000000000"
 
-func (r *rig) order(amount int64) string {
+func amount(minor int64) money.Amount { return money.Amount{Minor: minor, Currency: "EUR"} }
+
+func (r *rig) order(minor int64) string {
 	id := eventwire.NewID(eventwire.PrefixOrder, r.clock.now())
-	r.setDue(id, payments.Due{Amount: money.Amount{Minor: amount, Currency: "EUR"}, Open: true, Reference: "1042"})
+	r.setDue(id, payments.Due{Amount: amount(minor), Open: true, Reference: "1042"})
 	return id
 }
 

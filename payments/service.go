@@ -207,11 +207,12 @@ func (s *Service) command(ctx context.Context, cmd Command, f Fact) (Payment, er
 	return s.update(ctx, p.Merchant, p.OrderID, p.ID, s.why(cmd.By), f)
 }
 
+// why is the record of a command, which calls the provider itself.
 func (s *Service) why(by Cause) Why {
 	if by == "" {
 		by = CauseMerchant
 	}
-	return Why{At: s.now(), Cause: by}
+	return Why{At: s.now(), Cause: by, Calls: true}
 }
 
 func (s *Service) provider(name string) (Provider, error) {

@@ -21,8 +21,11 @@ func (f Sent) apply(c *change) (Verdict, error) {
 		return Early, nil
 	}
 	c.theirs = f.Transfer.At
-	before := r.Status
-	c.transfer(p, r, f.Transfer)
+	before, by := r.Status, c.Cause
+	if before == RefundRequested && !f.Asked && r.Cause != CauseCallback {
+		by = r.Cause
+	}
+	c.onBehalfOf(by, func() { c.transfer(p, r, f.Transfer) })
 	if r.Status == before {
 		return Same, nil
 	}
@@ -106,7 +109,8 @@ func (c *change) refunded(p *Payment) {
 // undone is a refund that will not happen. Where the money had to go back, a
 // person must know of it.
 func (c *change) undone(p *Payment) {
-	owed := p.Status == StatusRefundPending || c.Closed == ClosedCancelled
+	expired := c.Closed == ClosedExpired && c.pol.Late == LateRefund
+	owed := p.Status == StatusRefundPending || c.Closed == ClosedCancelled || expired
 	if owed && p.Status.CanBecome(StatusReview) {
 		c.enter(p, StatusReview)
 	}

@@ -46,7 +46,8 @@ func (c *change) report(p *Payment, r Report) Verdict {
 		c.touch(p)
 	}
 	before := p.Sequence
-	verdict := c.state(p, r)
+	verdict := Applied
+	c.onBehalfOf(c.credit(p, r), func() { verdict = c.state(p, r) })
 	if verdict == Early {
 		return Early
 	}
@@ -63,6 +64,20 @@ func (c *change) report(p *Payment, r Report) Verdict {
 		p.TheirTime = r.OccurredAt
 	}
 	return Applied
+}
+
+// credit is who brought about what an answer says: where it is what we asked the
+// provider for, whoever wanted that.
+func (c *change) credit(p *Payment, r Report) Cause {
+	in := p.OpenIntent()
+	if c.Cause != CausePoll || in == nil || in.Cause == CauseCallback {
+		return c.Cause
+	}
+	taken := in.Op == OpCapture && r.State == ReportCaptured && r.Captured >= in.Target
+	if taken || in.Op != OpCapture && r.State == ReportCancelled {
+		return in.Cause
+	}
+	return c.Cause
 }
 
 func (c *change) state(p *Payment, r Report) Verdict {
