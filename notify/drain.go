@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"math/rand/v2"
 	"time"
 )
 
@@ -16,8 +15,7 @@ func (n *Notifier) Drain(ctx context.Context) error {
 	n.gate.close()
 	pace := time.NewTicker(max(time.Millisecond, n.opt.DrainWindow/drainSteps))
 	defer pace.Stop()
-	list := n.wheel.everyone()
-	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	list := n.everyone()
 	for step := range drainSteps {
 		from, to := len(list)*step/drainSteps, len(list)*(step+1)/drainSteps
 		for _, w := range list[from:to] {
@@ -31,7 +29,7 @@ func (n *Notifier) Drain(ctx context.Context) error {
 		}
 	}
 	for !n.gate.idle() { // who was on the way in when the gate closed
-		for _, w := range n.wheel.everyone() {
+		for _, w := range n.everyone() {
 			n.end(w, drained)
 		}
 		if err := wait(ctx, pace.C); err != nil {

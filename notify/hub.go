@@ -89,6 +89,14 @@ func (h *hub) release(t *topic) {
 	s.forget(t)
 }
 
+// held reports whether somebody has acquired t, watching or about to.
+func (h *hub) held(t *topic) bool {
+	s := h.of(t.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return t.refs > 0
+}
+
 // forget drops a topic that nobody holds and that has nothing in memory.
 func (s *shard) forget(t *topic) {
 	if t.refs == 0 && t.snap.Load() == nil && s.topics[t.key] == t {

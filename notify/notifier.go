@@ -80,7 +80,8 @@ type Notifier struct {
 	now   func() time.Time
 	hub   *hub
 	gate  *gate
-	wheel wheel
+	wheel *wheel // heartbeats and lifetimes
+	waits *wheel // parked polls, by the end of their wait
 	park  parking
 	r3    *r3Servers
 	count counters
@@ -92,7 +93,8 @@ type Notifier struct {
 // and parked connections need Run.
 func New(o Options) *Notifier {
 	o = o.withDefaults()
-	n := &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o), r3: newR3Servers()}
+	n := &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o),
+		wheel: newWheel(slots), waits: newWheel(waitSlots), r3: newR3Servers()}
 	n.park.retry = n.retry
 	return n
 }
@@ -106,19 +108,20 @@ func (n *Notifier) Run(ctx context.Context) error {
 	if !n.running.CompareAndSwap(false, true) {
 		return errors.New("notify: Run was called twice")
 	}
-	var both sync.WaitGroup
+	var others sync.WaitGroup
 	if !n.opt.NoParking {
 		if err := n.park.open(); err != nil {
 			n.opt.Logger.Warn("connections cannot be parked", "error", err)
 		}
-		both.Go(func() { n.park.watch(ctx, func(w *watcher) { n.end(w, gone) }) })
+		others.Go(func() { n.park.watch(ctx, func(w *watcher) { n.end(w, gone) }) })
 	}
+	others.Go(func() { n.expire(ctx) })
 	n.turn(ctx)
 	n.gate.close()
-	for _, w := range n.wheel.close() {
+	for _, w := range append(n.wheel.close(), n.waits.close()...) {
 		n.end(w, stopped)
 	}
-	both.Wait()
+	others.Wait()
 	return nil
 }
 
@@ -170,7 +173,7 @@ func (n *Notifier) ServeFeed(w http.ResponseWriter, r *http.Request, a Access) e
 
 // CloseKey ends every connection of a principal, whose key was revoked.
 func (n *Notifier) CloseKey(principal string) {
-	for _, w := range n.wheel.everyone() {
+	for _, w := range n.everyone() {
 		if w.principal == principal {
 			n.end(w, keyClosed)
 		}

@@ -18,7 +18,7 @@ func (e errNotParkable) Error() string { return "notify: cannot park: " + e.why 
 // goroutine, no timer and no buffer until something is to be sent. It reports
 // false, with nothing written, where the connection is not a plain one.
 func (n *Notifier) servePark(w http.ResponseWriter, r *http.Request, watch *watcher, s *snapshot, preface []byte) bool {
-	if !n.park.ready() || r.TLS != nil || r.ProtoMajor != 1 {
+	if !n.parkable(r) {
 		return false
 	}
 	conn, _, err := http.NewResponseController(w).Hijack()
@@ -28,7 +28,7 @@ func (n *Notifier) servePark(w http.ResponseWriter, r *http.Request, watch *watc
 	// What was missed may be more than the kernel's buffer takes: this write
 	// may wait for the client. Only live frames must fit.
 	_ = conn.SetWriteDeadline(time.Now().Add(n.opt.WriteTimeout)) // a failure shows in Write
-	if _, err := conn.Write(append(rawHeader(w.Header(), n.now()), preface...)); err != nil {
+	if _, err := conn.Write(append(rawHeader("200 OK", w.Header(), n.now()), preface...)); err != nil {
 		_ = conn.Close()
 		n.end(watch, gone)
 		return true
@@ -46,11 +46,17 @@ func (n *Notifier) servePark(w http.ResponseWriter, r *http.Request, watch *watc
 	return true
 }
 
+// parkable reports whether the request came over a connection that is likely to
+// be a plain one.
+func (n *Notifier) parkable(r *http.Request) bool {
+	return r.TLS == nil && r.ProtoMajor == 1 && n.park.ready()
+}
+
 // rawHeader is the response's head as net/http would have written it. The body
 // ends with the connection, which needs no framing around shared bytes.
-func rawHeader(h http.Header, now time.Time) []byte {
+func rawHeader(status string, h http.Header, now time.Time) []byte {
 	var b bytes.Buffer
-	b.WriteString("HTTP/1.1 200 OK\r\nConnection: close\r\nDate: " + now.UTC().Format(http.TimeFormat) + "\r\n")
+	b.WriteString("HTTP/1.1 " + status + "\r\nConnection: close\r\nDate: " + now.UTC().Format(http.TimeFormat) + "\r\n")
 	_ = h.WriteSubset(&b, map[string]bool{"Connection": true, "Date": true, "Content-Length": true, "Transfer-Encoding": true, "Trailer": true}) // a Buffer does not fail
 	b.WriteString("\r\n")
 	return b.Bytes()

@@ -11,7 +11,10 @@ import (
 // parking parks nothing on this system: every stream goes through r3labs.
 type parking struct{ retry func() time.Duration }
 
-type parked struct{ nowhere }
+type parked struct {
+	nowhere
+	watch *watcher
+}
 
 func (p *parking) open() error { return errNotParkable{"not on this system"} }
 func (p *parking) ready() bool { return false }
@@ -23,3 +26,5 @@ func (p *parking) take(net.Conn, *watcher, int) (*parked, error) {
 }
 
 func (c *parked) arm() {}
+
+func (c *parked) write([]byte) reason { return gone }

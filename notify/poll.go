@@ -46,26 +46,40 @@ func (p *waiter) end(why reason) { p.woken <- why } // has room: end comes once
 // serveLongPoll answers as soon as there is something after the cursor, or when
 // nothing more is to come, or when the client has waited as long as it wished.
 func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
+	parks := n.parkable(r)
 	watch, s, err := n.open(r.Context(), a, LongPoll)
 	if err != nil {
 		return err
 	}
-	defer n.end(watch, gone)
-	defer n.gate.hold()()
 	h := w.Header()
 	h.Set("Preference-Applied", "wait="+seconds(q.wait))
-	if s.seq() == q.after && !s.event.Closed {
-		why := n.await(r, watch, s, q)
-		if why == revoked || why == keyClosed {
-			return withoutHint(h, ErrRevoked)
-		}
-		if s, err = n.load(r.Context(), watch.topic); err != nil {
-			return withoutHint(h, err)
-		}
-		if why == drained || why == stopped {
-			h.Set("Connection", "close") // the next poll shall find another process
-			h.Set("Retry-After", seconds(n.retry()))
-		}
+	if s.seq() != q.after || s.event.Closed {
+		n.end(watch, answered)
+		n.count.polls.Add(1)
+		n.writePoll(w, r, s, q.after)
+		return nil
+	}
+	if parks && n.parkPoll(w, r, watch, s, q) {
+		return nil
+	}
+	return n.waitPoll(w, r, watch, s, q)
+}
+
+// waitPoll waits in the handler, which can still refuse with an error.
+func (n *Notifier) waitPoll(w http.ResponseWriter, r *http.Request, watch *watcher, s *snapshot, q asked) error {
+	defer n.gate.hold()()
+	h := w.Header()
+	why := n.await(r, watch, s, q)
+	if why == revoked || why == keyClosed {
+		return withoutHint(h, ErrRevoked)
+	}
+	s, err := n.newest(r.Context(), watch.topic.key)
+	if err != nil {
+		return withoutHint(h, err)
+	}
+	if why == drained || why == stopped {
+		h.Set("Connection", "close") // the next poll shall find another process
+		h.Set("Retry-After", seconds(n.retry()))
 	}
 	n.count.polls.Add(1)
 	n.writePoll(w, r, s, q.after)

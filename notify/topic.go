@@ -227,10 +227,7 @@ func (w *watcher) leave() {
 
 // resync reads a feed again after messages may have been missed.
 func (n *Notifier) resync(ctx context.Context, t *topic) error {
-	t.mu.Lock()
-	idle := len(t.watchers) == 0 && len(t.guards) == 0
-	t.mu.Unlock()
-	if idle {
+	if !n.hub.held(t) {
 		n.hub.keep(t, nil)
 		return nil
 	}

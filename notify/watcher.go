@@ -2,6 +2,7 @@ package notify
 
 import (
 	"context"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -37,22 +38,23 @@ type Lane uint8
 
 // The lanes. The same suite runs over all of them.
 const (
-	SSEParked  Lane = iota // plain HTTP/1.1, taken out of net/http
-	SSEHandler             // r3labs: HTTP/2, TLS, wrapped writers
-	LongPoll               //
-	WebSocket              //
-	Firehose               // a merchant's SSE over all feeds
+	SSEParked      Lane = iota // plain HTTP/1.1, taken out of net/http
+	SSEHandler                 // r3labs: HTTP/2, TLS, wrapped writers
+	LongPoll                   // in its handler: HTTP/2, TLS, wrapped writers
+	LongPollParked             // plain HTTP/1.1, taken out of net/http
+	WebSocket                  //
+	Firehose                   // a merchant's SSE over all feeds
 	laneCount
 )
 
 // Transport is the lane's transport, and Path what distinguishes it.
 func (l Lane) Transport() string {
-	return [...]string{"sse", "sse", "longpoll", "websocket", "firehose"}[l]
+	return [...]string{"sse", "sse", "longpoll", "longpoll", "websocket", "firehose"}[l]
 }
 
 // Path says how the lane's bytes travel.
 func (l Lane) Path() string {
-	return [...]string{"parked", "r3labs", "handler", "handler", "r3labs"}[l]
+	return [...]string{"parked", "r3labs", "handler", "parked", "handler", "r3labs"}[l]
 }
 
 // sink is the way to one client. No method blocks.
@@ -75,7 +77,8 @@ type watcher struct {
 	guard *topic // the owner's feed, where that decides about the token
 
 	at, guardAt  int32 // places in topic.watchers and guard.guards; -1: none
-	slot, slotAt int32 // place in the wheel; -1: none
+	slot, slotAt int32 // place in wheel; -1: none
+	wheel        *wheel
 
 	sent  int64 // the cursor: guarded by topic.mu once joined
 	epoch int64
@@ -180,7 +183,8 @@ func (n *Notifier) admit(ctx context.Context, w *watcher, a Access) (*snapshot, 
 func (n *Notifier) start(w *watcher) {
 	w.counted = true
 	n.count.lane[w.lane].Add(1)
-	if !n.wheel.add(w) {
+	// A random slot, so that a herd that came at once is not visited at once.
+	if !n.wheel.add(w, 1+rand.IntN(slots)) {
 		n.end(w, stopped)
 	}
 }
@@ -194,7 +198,7 @@ func (n *Notifier) end(w *watcher, why reason) {
 		w.sink.end(why)
 	}
 	w.leave()
-	n.wheel.remove(w)
+	w.leaveWheel()
 	n.gate.leave(w)
 	n.hub.release(w.topic)
 	if w.guard != nil {

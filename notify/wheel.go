@@ -7,39 +7,43 @@ import (
 	"time"
 )
 
-const slots = 16
+const (
+	slots     = 16                     // of the heartbeat wheel: it turns once per period
+	waitSlots = 640                    // of the wheel of waiting polls: longer than the longest wait
+	waitTick  = 100 * time.Millisecond // how exactly a parked poll's wait ends
+)
 
-// wheel visits every watcher once per turn, a sixteenth of them at each tick:
-// one ticker for all heartbeats and all lifetimes. Who joins gets a random slot,
-// so that a herd that came at once is not visited at once.
+// wheel holds watchers in slots that are visited one after the other: one
+// ticker for any number of heartbeats, lifetimes or waits.
 type wheel struct {
 	mu     sync.Mutex
 	closed bool
-	slot   [slots][]*watcher
+	slot   [][]*watcher
+	at     int // the slot visited last
 }
 
-// add reports false when the wheel turns no more.
-func (h *wheel) add(w *watcher) bool {
+func newWheel(slots int) *wheel { return &wheel{slot: make([][]*watcher, slots)} }
+
+// add puts w so many slots ahead of the visitor. It reports false when the
+// wheel turns no more.
+func (h *wheel) add(w *watcher, ahead int) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || w.over.Load() {
 		return !h.closed
 	}
-	w.slot = rand.Int32N(slots)
+	w.wheel, w.slot = h, int32((h.at+ahead)%len(h.slot))
 	w.slotAt = int32(len(h.slot[w.slot]))
 	h.slot[w.slot] = append(h.slot[w.slot], w)
 	return true
 }
 
-// close stops the wheel and returns who is left on it.
-func (h *wheel) close() []*watcher {
-	h.mu.Lock()
-	h.closed = true
-	h.mu.Unlock()
-	return h.everyone()
-}
-
-func (h *wheel) remove(w *watcher) {
+// leaveWheel takes w off its wheel, if it is on one.
+func (w *watcher) leaveWheel() {
+	h := w.wheel
+	if h == nil {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if w.slot < 0 {
@@ -53,40 +57,81 @@ func (h *wheel) remove(w *watcher) {
 	h.slot[w.slot], w.slot = list[:last], -1
 }
 
-// at returns the watchers of one slot, appended to list.
-func (h *wheel) at(slot int, list []*watcher) []*watcher {
+// next moves on by one slot and returns who is in it, appended to list.
+func (h *wheel) next(list []*watcher) []*watcher {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return append(list, h.slot[slot]...)
+	h.at = (h.at + 1) % len(h.slot)
+	return append(list, h.slot[h.at]...)
 }
 
-// everyone returns all watchers in random order of slots.
+// everyone returns all watchers.
 func (h *wheel) everyone() (list []*watcher) {
-	for _, slot := range rand.Perm(slots) {
-		list = h.at(slot, list)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, slot := range h.slot {
+		list = append(list, slot...)
 	}
 	return list
 }
 
-// turn runs the wheel until ctx ends.
+// close stops the wheel and returns who is left on it.
+func (h *wheel) close() []*watcher {
+	h.mu.Lock()
+	h.closed = true
+	h.mu.Unlock()
+	return h.everyone()
+}
+
+// everyone returns all watchers in random order.
+func (n *Notifier) everyone() []*watcher {
+	list := append(n.wheel.everyone(), n.waits.everyone()...)
+	rand.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+// turn runs the heartbeat wheel until ctx ends.
 func (n *Notifier) turn(ctx context.Context) {
 	period := min(n.opt.Heartbeat, n.opt.Lifetime/2)
 	tick := time.NewTicker(max(time.Millisecond, period/slots))
 	defer tick.Stop()
 	var list []*watcher
-	for slot := 0; ; slot = (slot + 1) % slots {
+	for round := 0; ; round++ {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
 		}
-		list = n.wheel.at(slot, list[:0])
+		list = n.wheel.next(list[:0])
 		for _, w := range list {
 			n.visit(w)
 		}
 		clear(list)
-		if slot == 0 {
+		if round%slots == 0 {
 			n.gate.sweep(n.now())
+		}
+	}
+}
+
+// expire runs the wheel of waiting polls until ctx ends. A late tick is made
+// up for.
+func (n *Notifier) expire(ctx context.Context) {
+	tick := time.NewTicker(waitTick)
+	defer tick.Stop()
+	start, done := time.Now(), 0
+	var list []*watcher
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		for ; done < int(time.Since(start)/waitTick); done++ {
+			list = n.waits.next(list[:0])
+			for _, w := range list {
+				n.end(w, expired)
+			}
+			clear(list)
 		}
 	}
 }
