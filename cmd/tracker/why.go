@@ -138,8 +138,10 @@ func sentence(t transitionView) string {
 	var b strings.Builder
 	what := strings.ReplaceAll(t.Type[strings.Index(t.Type, ".")+1:], "_", " ")
 	switch {
-	case t.From == "":
+	case t.From == "" && t.Seq == 1:
 		fmt.Fprintf(&b, "It began as %s", t.To)
+	case t.From == "":
+		b.WriteString(firstUpper(what))
 	case t.From == t.To:
 		fmt.Fprintf(&b, "%s (still %s)", firstUpper(what), t.To)
 	default:
