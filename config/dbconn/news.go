@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"database/sql"
-	"fmt"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -20,6 +20,8 @@ const (
 	listenCheck = 20 * time.Second // how often a silent connection is asked whether it lives
 	relisten    = 500 * time.Millisecond
 )
+
+var errDeaf = errors.New("LISTEN hears nothing: a PgBouncer in transaction mode, perhaps")
 
 // news carries the word of a commit to the other processes and hears theirs.
 //
@@ -102,7 +104,7 @@ func (n *news) poll(ctx context.Context, during time.Duration) {
 func (n *news) hear(ctx context.Context) error {
 	config, err := pgx.ParseConfig(n.o.ListenURL)
 	if err != nil {
-		return fmt.Errorf("the direct URL is not valid") // pgx's text may show the password
+		return errors.New("the direct URL is not valid") // pgx's text may show the password
 	}
 	config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol
 	conn, err := pgx.ConnectConfig(ctx, config)
@@ -118,7 +120,9 @@ func (n *news) hear(ctx context.Context) error {
 		return err
 	}
 	if err := n.test(ctx, conn); err != nil {
-		n.poll(ctx, time.Minute) // it will not heal by itself soon
+		if errors.Is(err, errDeaf) {
+			n.poll(ctx, time.Minute) // it will not heal by itself soon
+		}
 		return err
 	}
 	n.signal() // whatever came while nobody listened
@@ -136,8 +140,11 @@ func (n *news) test(ctx context.Context, conn *pgx.Conn) error {
 	}
 	for {
 		heard, err := conn.WaitForNotification(ctx)
+		if ctx.Err() != nil {
+			return errDeaf
+		}
 		if err != nil {
-			return fmt.Errorf("LISTEN hears nothing, a PgBouncer in transaction mode perhaps: %w", err)
+			return err
 		}
 		n.signal()
 		if heard.Payload == token {

@@ -8,10 +8,12 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
@@ -23,34 +25,43 @@ const (
 	maxAttempts  = 12 // some three seconds: a restart of the server
 	firstBackoff = 5 * time.Millisecond
 	maxBackoff   = 500 * time.Millisecond
+	closing      = 5 * time.Second
 )
 
-// pg is the engine of PostgreSQL.
+// pg is the engine of PostgreSQL. Its connections are pooled by pgx and not by
+// database/sql, which hands a connection that a cancelled query has broken to the
+// next one who waits.
 type pg struct {
 	options Options
 	log     *slog.Logger
-	pool    *sql.DB
+	conns   *pgxpool.Pool
+	pool    *sql.DB // a view of conns
 	news    *news
+	cleared atomic.Int64 // when the pool was emptied last, unix milliseconds
 }
 
 func openPostgres(ctx context.Context, o Options) (*DB, error) {
-	config, err := pgx.ParseConfig(o.URL)
+	config, err := pgxpool.ParseConfig(o.URL)
 	if err != nil {
 		return nil, errors.New("dbconn: the URL of the database is not valid") // pgx's text may show the password
 	}
 	p := &pg{options: o, log: o.Logger}
-	p.pool = stdlib.OpenDB(*config, stdlib.OptionAfterConnect(p.prepare))
-	p.pool.SetMaxOpenConns(o.MaxConns)
-	p.pool.SetMaxIdleConns(o.MaxConns)
-	p.pool.SetConnMaxLifetime(30 * time.Minute)
-	p.pool.SetConnMaxIdleTime(5 * time.Minute)
+	config.AfterConnect = p.prepare
+	config.MaxConns = int32(o.MaxConns)
+	config.MaxConnLifetime, config.MaxConnLifetimeJitter = 30*time.Minute, 5*time.Minute
+	config.MaxConnIdleTime = 5 * time.Minute
+	setDefault(&config.ConnConfig.ConnectTimeout, 5*time.Second)
+	if p.conns, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, fmt.Errorf("dbconn: connect to %s: %w", config.ConnConfig.Host, err)
+	}
+	p.pool = stdlib.OpenDBFromPool(p.conns)
 	if err := p.pool.PingContext(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("dbconn: connect to %s: %w", config.Host, err), p.pool.Close())
+		return nil, errors.Join(fmt.Errorf("dbconn: connect to %s: %w", config.ConnConfig.Host, err), p.closePool())
 	}
 	d := &DB{options: o, dialect: Postgres, engine: p, wake: newWake()}
 	d.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(o))
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("dbconn: open: %w", err), p.pool.Close())
+		return nil, errors.Join(fmt.Errorf("dbconn: open: %w", err), p.closePool())
 	}
 	p.news = startNews(p.pool, o, d.wake.signal)
 	return d, nil
@@ -95,7 +106,7 @@ func (p *pg) attempt(ctx context.Context, fn func(txPool) error) (again bool, er
 	defer func() { _ = conn.Close() }() // it goes back to the pool
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
-		return broken(conn), fmt.Errorf("dbconn: begin: %w", err)
+		return p.broken(ctx, conn), fmt.Errorf("dbconn: begin: %w", err)
 	}
 	ended := false
 	defer func() {
@@ -105,7 +116,7 @@ func (p *pg) attempt(ctx context.Context, fn func(txPool) error) (again bool, er
 	}()
 	pool := &pgTx{Tx: tx}
 	if err := fn(pool); err != nil {
-		return conflicted(err) || broken(conn), err
+		return conflicted(err) || p.broken(ctx, conn), err
 	}
 	ended = true
 	if err := tx.Commit(); err != nil {
@@ -135,14 +146,23 @@ func refused(err error) bool {
 	return errors.As(err, &connect)
 }
 
-// broken reports that the connection is gone, whatever the error said.
-func broken(conn *sql.Conn) bool {
+// broken reports that the connection is gone, whatever the error said. If it was
+// not us who ended it, the others of the pool are likely gone too: it is emptied,
+// so that the next attempt does not meet one of them.
+func (p *pg) broken(ctx context.Context, conn *sql.Conn) bool {
 	gone := true
 	err := conn.Raw(func(driver any) error {
 		gone = driver.(*stdlib.Conn).Conn().IsClosed()
 		return nil
 	})
-	return gone || err != nil
+	if !gone && err == nil {
+		return false
+	}
+	now, last := time.Now().UnixMilli(), p.cleared.Load()
+	if ctx.Err() == nil && now-last > firstBackoff.Milliseconds() && p.cleared.CompareAndSwap(last, now) {
+		p.conns.Reset()
+	}
+	return true
 }
 
 func (p *pg) ping(ctx context.Context) error {
@@ -154,7 +174,21 @@ func (p *pg) ping(ctx context.Context) error {
 
 func (p *pg) close() error {
 	p.news.close()
-	return p.pool.Close()
+	return p.closePool()
+}
+
+// closePool closes the pool, and does not wait for ever for a query that nobody
+// closed.
+func (p *pg) closePool() error {
+	err := p.pool.Close()
+	closed := make(chan struct{})
+	go func() { defer close(closed); p.conns.Close() }()
+	select {
+	case <-closed:
+		return err
+	case <-time.After(closing):
+		return errors.Join(err, errors.New("dbconn: a query was still open when the database was closed"))
+	}
 }
 
 // migrate goes to the direct address, because its lock belongs to a session.
