@@ -52,6 +52,7 @@ func (s *Service) Run(ctx context.Context) error {
 	grace := time.AfterFunc(s.o.Grace, cancel)
 	defer grace.Stop()
 	s.sender.close()
+	s.sender.client.CloseIdleConnections()
 	return ctx.Err()
 }
 
