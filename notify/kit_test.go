@@ -44,6 +44,16 @@ type feed struct {
 	epoch    int64
 	padding  int // bytes that make an event big
 	timeline []eventwire.Transition
+	seq      int64 // for at
+}
+
+// at is the event of a sequence with a timeline of this one entry only.
+func (f *feed) at(seq int64) eventwire.Event {
+	short := *f
+	short.timeline = nil
+	e := short.next(false)
+	e.Seq, e.Transition.Seq, e.Timeline[0].Seq = seq, seq, seq
+	return e
 }
 
 func newFeed(key eventwire.Key) *feed { return &feed{key: key, owner: key.ID, epoch: 1} }
