@@ -28,7 +28,12 @@ const (
 
 // commands is the command line. Each command has a file of its own.
 type commands struct {
-	Serve serveCommand `cmd:"" help:"Run the tracker: all roles in one process, or some of them."`
+	Serve   serveCommand   `cmd:"" help:"Run the tracker: all roles in one process, or some of them."`
+	Bank    bankCommand    `cmd:"" help:"Run the sandbox bank as a process of its own."`
+	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, and end."`
+	Rebuild rebuildCommand `cmd:"" help:"Make the stream again from the database, and end."`
+
+	tools
 }
 
 // errParsed ends a parse that printed what was asked for, such as --help.
