@@ -20,10 +20,7 @@ const (
 	free     budget = "" // callbacks from banks: losing one costs more than answering it
 )
 
-const (
-	maxBuckets = 100_000
-	bucketIdle = 5 * time.Minute
-)
+const maxBuckets = 100_000
 
 type bucketKey struct {
 	budget budget
@@ -42,7 +39,7 @@ type limiter struct {
 func newLimiter(l Limits, now func() time.Time) *limiter {
 	return &limiter{
 		rates: map[budget]float64{reads: l.Reads, writes: l.Writes, connects: l.Connects}, now: now,
-		buckets: otter.Must(&otter.Options[bucketKey, *rate.Limiter]{MaximumSize: maxBuckets, ExpiryCalculator: otter.ExpiryAccessing[bucketKey, *rate.Limiter](bucketIdle)}),
+		buckets: otter.Must(&otter.Options[bucketKey, *rate.Limiter]{MaximumSize: maxBuckets}),
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/maypok86/otter/v2"
-
 	"tracker/notify/eventwire"
 )
 
@@ -38,7 +36,15 @@ func (s *Service) Merchant(ctx context.Context, id string) (Merchant, error) {
 // Profile is [Service.Merchant] from memory where it was looked up within
 // [Options.Fresh]: for what is copied into every order.
 func (s *Service) Profile(ctx context.Context, id string) (Merchant, error) {
-	return s.profiles.Get(ctx, id, otter.LoaderFunc[string, Merchant](s.store.Merchant))
+	at := s.now()
+	if known, ok := s.profiles.GetIfPresent(id); ok && at.Sub(known.at) < s.fresh {
+		return known.merchant, nil
+	}
+	m, err := s.store.Merchant(ctx, id)
+	if err == nil {
+		s.profiles.Set(id, profile{merchant: m, at: at})
+	}
+	return m, err
 }
 
 // ChangeSettings changes what is given and returns the merchant as it is then.
@@ -87,8 +93,7 @@ func (s *Service) Create(ctx context.Context, in NewKey) (raw string, k Key, err
 
 // Adopt makes a key that somebody else chose (the sandbox's) work for the demo
 // merchant, whose id is the same in every process and every database. Call it
-// at each start: a key that does not have our form is only known to processes
-// that adopted it.
+// at each start: the key is only known to processes that adopted it.
 func (s *Service) Adopt(ctx context.Context, raw, merchantName string) (Key, error) {
 	if !strings.HasPrefix(raw, Prefix+string(Test)+"_") || len(raw) > maxRawLength {
 		return Key{}, fmt.Errorf("apikeys: adopt: the key must start with %stest_ and have at most %d characters", Prefix, maxRawLength)
@@ -99,10 +104,9 @@ func (s *Service) Adopt(ctx context.Context, raw, merchantName string) (Key, err
 		return Key{}, fmt.Errorf("apikeys: adopt: %w", err)
 	}
 	hash := s.pepper.hash(raw)
-	id, ours := publicID(raw)
-	if !ours {
-		id = IDPrefix + alphabet.EncodeToString(hash[:16])
-	}
+	// By its hash, not by an id within it: with another secret it is another key,
+	// and never one whose stored hash no longer fits.
+	id := IDPrefix + alphabet.EncodeToString(hash[:16])
 	k := Key{ID: id, Merchant: demo.ID, Mode: Test, Name: "Sandbox", Scopes: AllScopes(), Hint: hint(raw), CreatedAt: now}
 	if err := s.store.AddKey(ctx, Record{Key: k, Hash: hash}); err != nil {
 		return Key{}, fmt.Errorf("apikeys: adopt: %w", err)

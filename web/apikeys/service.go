@@ -61,10 +61,10 @@ type Service struct {
 	cache  *otter.Cache[string, entry]
 	load   singleflight.Group
 
-	profiles *otter.Cache[string, Merchant]
+	profiles *otter.Cache[string, profile]
 
 	mu      sync.Mutex
-	adopted map[string]string    // hash of a key of another form → id
+	adopted map[string]string    // hash of a key that somebody else chose → id
 	used    map[string]time.Time // not yet written
 }
 
@@ -73,6 +73,12 @@ type entry struct {
 	record Record
 	found  bool
 	at     time.Time
+}
+
+// profile is a merchant as it was at a time.
+type profile struct {
+	merchant Merchant
+	at       time.Time
 }
 
 const maxCached = 20_000
@@ -87,7 +93,9 @@ func NewService(store Store, o Options) (*Service, error) {
 	s := &Service{
 		store: store, pepper: p, now: o.Now, log: o.Logger, fresh: o.Fresh, stale: o.Stale, tell: o.Revoked,
 		adopted: map[string]string{}, used: map[string]time.Time{},
-		cache: otter.Must(&otter.Options[string, entry]{MaximumSize: maxCached}),
+		// Bounded by size alone: with an expiry, otter would start a goroutine.
+		cache:    otter.Must(&otter.Options[string, entry]{MaximumSize: maxCached}),
+		profiles: otter.Must(&otter.Options[string, profile]{MaximumSize: maxCached}),
 	}
 	if s.now == nil {
 		s.now = time.Now
@@ -101,7 +109,6 @@ func NewService(store Store, o Options) (*Service, error) {
 	if s.stale <= 0 {
 		s.stale = 10 * time.Minute
 	}
-	s.profiles = otter.Must(&otter.Options[string, Merchant]{MaximumSize: maxCached, ExpiryCalculator: otter.ExpiryWriting[string, Merchant](s.fresh)})
 	if s.tell == nil {
 		s.tell = func(string) {}
 	}
@@ -145,11 +152,15 @@ func (s *Service) Find(ctx context.Context, id string) (Key, error) {
 	return record.Key, nil
 }
 
-// idOf finds the id in a key that we made, or that of one that was adopted.
+// idOf finds the id of a key that was adopted, or that is in one that we made.
 func (s *Service) idOf(raw string) (string, bool) {
-	if id, ok := publicID(raw); ok {
+	if id, ok := s.adoptedID(raw); ok {
 		return id, true
 	}
+	return publicID(raw)
+}
+
+func (s *Service) adoptedID(raw string) (string, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.adopted) == 0 {
