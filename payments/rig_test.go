@@ -309,6 +309,17 @@ func (b *fakeBank) approve(reference string) payments.Report {
 	return b.decide(reference, payments.ReportCaptured)
 }
 
+// tryApprove is a shopper whom the bank refuses once the session has ended.
+func (b *fakeBank) tryApprove(reference string) (payments.Report, bool) {
+	ok := false
+	report := b.with(reference, func(s *session) {
+		if ok = s.State == payments.ReportOpen; ok {
+			s.State, s.Captured, s.OccurredAt = payments.ReportCaptured, s.Amount, b.clock.now()
+		}
+	})
+	return report, ok
+}
+
 // rig is a service over a real database and the fake bank.
 type rig struct {
 	testing.TB
