@@ -23,6 +23,7 @@ func (s *Server) pageRoutes(e *echo.Echo) {
 	get("/checkout/:order", s.checkoutPage)
 	post("/checkout/:order/pay", s.payForm)
 	post("/checkout/:order/stop", s.stopForm)
+	s.consoleRoutes(get, post)
 }
 
 // budgeted charges the caller before a page is made. A bad cookie is nobody, so
