@@ -183,6 +183,6 @@ func TestCrash_between_the_call_and_its_answer(t *testing.T) {
 
 func authorizedPayment(r *rig) payments.Payment {
 	p := r.startAs(payments.Start{OrderID: r.order(1000), Capture: payments.CaptureManual})
-	r.say(p, "evt_a", r.bank.approve(p.Reference))
+	r.say(p, "evt_a"+p.ID, r.bank.approve(p.Reference))
 	return p
 }

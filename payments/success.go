@@ -28,19 +28,27 @@ func (p *Payment) sameCurrency(r Report) bool {
 // differs compares what the provider says with what we asked for. What it does
 // not say is not compared, but a captured sum must be there and fit.
 func (p *Payment) differs(r Report) bool {
-	want := p.approved()
 	other := func(a, b string) bool { return a != "" && b != "" && a != b }
 	if !p.sameCurrency(r) || other(r.Payee, p.Payee) || other(r.Reference, p.Reference) {
 		return true
 	}
-	if r.Amount != 0 && r.Amount != want {
+	want, taken := p.approved(), r.State == ReportCaptured
+	// Some providers tell the captured part as the amount of their message.
+	if r.Amount != 0 && r.Amount != want && !(taken && r.Amount == r.Captured) {
 		return true
 	}
-	if r.State != ReportCaptured {
-		return false
+	return taken && r.Captured != want && !p.partAskedFor(r.Captured)
+}
+
+// partAskedFor reports whether sum is a part that we asked to capture. A part
+// that nobody asked for is a mismatch.
+func (p *Payment) partAskedFor(sum int64) bool {
+	for _, in := range p.Intents {
+		if in.Op == OpCapture && sum > 0 && sum <= in.Target {
+			return p.Capture == CaptureManual
+		}
 	}
-	part := p.Capture == CaptureManual && r.Captured < want
-	return r.Captured <= 0 || (r.Captured != want && !part)
+	return false
 }
 
 func (c *change) review(p *Payment, r Report) {
