@@ -1,13 +1,16 @@
 package natsbus_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -104,6 +107,60 @@ func TestOpen_after_the_store_was_deleted(t *testing.T) {
 	if e, ok, err := b.Last(t.Context(), orderKey(id)); err != nil || !ok || e.Seq != 2 {
 		t.Fatalf("got %+v, %v, %v", e, ok, err)
 	}
+}
+
+// A life without trouble leaves no word in the log, not even at its end.
+func TestBus_is_quiet(t *testing.T) {
+	t.Parallel()
+	var text syncBuffer
+	o := natsbus.Options{StoreDir: t.TempDir(), Logger: slog.New(slog.NewTextHandler(&text, nil))}
+	for range 2 {
+		b, err := natsbus.Open(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := newSeen()
+		stopFollowing := run(t, func(ctx context.Context) error {
+			return b.Follow(ctx, natsbus.Follower{Event: func(_ uint64, e eventwire.Event) { s.add(e) }})
+		})
+		stopReacting := run(t, func(ctx context.Context) error {
+			return b.React(ctx, "quiet", eventwire.Orders, func(ctx context.Context, e eventwire.Event) error {
+				s.add(e)
+				if e.Seq == 3 {
+					<-ctx.Done() // it is told to end in the middle
+				}
+				return ctx.Err()
+			})
+		})
+		publish(t, b, newOrder(), 1, 2, 3)
+		s.await(t, 3)
+		stopReacting()
+		stopFollowing()
+		if err := b.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := text.String(); got != "" {
+		t.Errorf("logged %s", got)
+	}
+}
+
+// syncBuffer is a buffer for several writers.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }
 
 func TestOpen_says_what_is_wrong(t *testing.T) {

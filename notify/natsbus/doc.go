@@ -43,6 +43,9 @@
 //   - 64 messages are kept of each subject. One is enough to serve any cursor of a
 //     feed; the others are for the firehose and for reactors that were away. Orders
 //     and payments have a dozen transitions or two.
+//   - A reactor keeps an event that failed and those of its feed behind it, and tells
+//     the server that they are not lost. Given back, they would come again in any
+//     order. As far as several processes react, and when one dies, order is not kept.
 //   - Messages are kept for 30 days. What is older is asked of its owner.
 //   - Files are synced every 10 s, not at every message: that would cost ten times
 //     the latency for a copy of what the database has synced already.
