@@ -161,7 +161,8 @@ func (r *rig) feedURL(key eventwire.Key, query string) string {
 // way is how a request reaches the notifier.
 type way struct {
 	name   string
-	parked bool
+	path   string // the path of its streams
+	parked bool   // wait until connections can be parked
 	serve  func(t testing.TB, h http.Handler) (url string, client *http.Client)
 	noPark bool
 }
@@ -170,7 +171,7 @@ func setup(t testing.TB, w way, change func(*notify.Options)) *rig {
 	t.Helper()
 	b := newBook()
 	opt := notify.Options{Log: b, Heartbeat: time.Second, Lifetime: time.Minute, Retry: 20 * time.Millisecond, NoParking: w.noPark,
-		DrainWindow: 50 * time.Millisecond, WriteTimeout: time.Second}
+		DrainWindow: 50 * time.Millisecond, WriteTimeout: patience}
 	if change != nil {
 		change(&opt)
 	}
@@ -272,18 +273,18 @@ func answer(w http.ResponseWriter, err error) {
 
 // The ways that the suite runs over.
 var (
-	plain   = way{name: "parked", parked: true, serve: serveWith(func(*httptest.Server) {})}
-	r3      = way{name: "r3labs", noPark: true, serve: serveWith(func(*httptest.Server) {})}
-	h2c     = way{name: "h2c", serve: serveH2C}
-	overTLS = way{name: "tls", serve: serveWith(func(s *httptest.Server) { s.StartTLS() })}
-	h2      = way{name: "h2", serve: serveWith(func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() })}
-	hidden  = way{name: "wrapped writer", serve: func(t testing.TB, h http.Handler) (string, *http.Client) {
+	plain   = way{name: "parked", path: "parked", parked: true, serve: serveWith(func(*httptest.Server) {})}
+	r3      = way{name: "r3labs", path: "r3labs", noPark: true, serve: serveWith(func(*httptest.Server) {})}
+	h2c     = way{name: "h2c", path: "r3labs", serve: serveH2C}
+	overTLS = way{name: "tls", path: "r3labs", serve: serveWith(func(s *httptest.Server) { s.StartTLS() })}
+	h2      = way{name: "h2", path: "r3labs", serve: serveWith(func(s *httptest.Server) { s.EnableHTTP2 = true; s.StartTLS() })}
+	hidden  = way{name: "wrapped writer", path: "r3labs", serve: func(t testing.TB, h http.Handler) (string, *http.Client) {
 		return plain.serve(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(onlyFlush{w}, r) }))
 	}}
-	wrapped = way{name: "wrapped listener", parked: true, serve: serveWith(func(s *httptest.Server) { s.Listener = wrapListener{s.Listener} })}
+	wrapped = way{name: "wrapped listener", path: "r3labs", parked: true, serve: serveWith(func(s *httptest.Server) { s.Listener = wrapListener{s.Listener} })}
 )
 
-func ways() []way { return []way{plain, r3, h2c, overTLS, h2, hidden, wrapped} }
+func ways() []way { return []way{plain, r3, h2c, overTLS, h2, hidden, wrapped, behindNginx} }
 
 func serveWith(prepare func(*httptest.Server)) func(testing.TB, http.Handler) (string, *http.Client) {
 	return func(t testing.TB, h http.Handler) (string, *http.Client) {

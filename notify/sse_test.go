@@ -49,6 +49,9 @@ func TestSSE_headers(t *testing.T) {
 		s := r.watch(t, r.feedURL(f.key, ""))
 		for name, want := range map[string]string{"Content-Type": "text/event-stream", "Cache-Control": "no-store, no-transform",
 			"X-Accel-Buffering": "no", "X-Request-Id": "req_1"} {
+			if name == "X-Accel-Buffering" && w.name == "nginx" {
+				continue // it is for nginx, which keeps it
+			}
 			if got := s.response.Header.Get(name); got != want {
 				t.Errorf("%s: %q, want %q", name, got, want)
 			}
@@ -140,10 +143,7 @@ func TestSSE_path_is_visible(t *testing.T) {
 		r.emitted(f, 1)
 		s := r.watch(t, r.feedURL(f.key, ""))
 		s.want("1")
-		want := "r3labs"
-		if w.name == "parked" {
-			want = "parked"
-		}
+		want := w.path
 		until(t, "one watcher on "+want, func() bool { return r.count("sse", want) == 1 })
 		s.close()
 		until(t, "no watcher", func() bool { return r.count("sse", want) == 0 })

@@ -35,10 +35,10 @@ func lanes() (list []lane) {
 	for _, w := range ways() {
 		list = append(list, lane{"sse " + w.name, w, followSSE})
 	}
-	for _, w := range []way{plain, overTLS, wrapped} {
+	for _, w := range []way{plain, overTLS, wrapped, behindNginx} {
 		list = append(list, lane{"websocket " + w.name, w, followSocket})
 	}
-	for _, w := range []way{plain, h2} {
+	for _, w := range []way{plain, h2, wrapped, behindNginx} {
 		list = append(list, lane{"long poll " + w.name, w, followLong}, lane{"short poll " + w.name, w, followShort})
 	}
 	return list
