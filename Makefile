@@ -12,7 +12,7 @@ build:
 	$(GO) build -trimpath -o bin/tracker ./cmd/tracker
 
 run: build
-	@TRACKER_SANDBOX=$${TRACKER_SANDBOX:-true} exec ./bin/tracker serve
+	@TRACKER_SANDBOX=$${TRACKER_SANDBOX:-true} TRACKER_WEBHOOK_ALLOW_PRIVATE=$${TRACKER_WEBHOOK_ALLOW_PRIVATE:-true} exec ./bin/tracker serve
 
 # The race detector needs cgo. One PostgreSQL serves all packages; .ci/postgres
 # starts it, hands its address to the command and ends it afterwards.

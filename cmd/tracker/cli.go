@@ -33,6 +33,9 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, and end."`
 	Rebuild rebuildCommand `cmd:"" help:"Make the stream again from the database, and end."`
 
+	Merchants merchantsCommand `cmd:"" help:"Make merchants and their first keys."`
+	Receive   receiveCommand   `cmd:"" help:"Receive webhooks and check their signatures: a receiver to begin with."`
+
 	tools
 }
 
