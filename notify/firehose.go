@@ -40,11 +40,13 @@ func (n *Notifier) ServeFirehose(w http.ResponseWriter, r *http.Request, merchan
 	streamHeaders(w.Header())
 	preface := retryText(n.retry())
 	if reset {
-		preface = append(preface, newReset(life+"-0").text...)
+		preface = append(preface, newReset(firehoseID(life, 0)).text...)
 	}
-	n.serveR3(w, r, watch, preface, true, func(c *r3Conn) { n.replay(c, watch, life, after) })
+	n.serveR3(w, r, watch, r3Stream{preface, firehoseID(life, after), true, func(c *r3Conn) { n.replay(c, watch, life, after) }})
 	return nil
 }
+
+func firehoseID(life string, at uint64) string { return life + "-" + strconv.FormatUint(at, 10) }
 
 // replay feeds one firehose until its connection ends.
 func (n *Notifier) replay(c *r3Conn, watch *watcher, life string, after uint64) {
@@ -54,7 +56,7 @@ func (n *Notifier) replay(c *r3Conn, watch *watcher, life string, after uint64) 
 		if err != nil {
 			return err
 		}
-		if err := c.push(newFrame(life+"-"+strconv.FormatUint(at, 10), e.Type, data)); err != nil {
+		if err := c.push(newFrame(firehoseID(life, at), e.Type, data)); err != nil {
 			return err
 		}
 		n.count.delivered.Add(1)

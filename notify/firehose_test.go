@@ -111,3 +111,25 @@ func TestFirehose_drains(t *testing.T) {
 		t.Errorf("the goodbye changed the cursor to %q", s.last)
 	}
 }
+
+func TestFirehose_goodbye_keeps_the_cursor_of_who_got_nothing(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	r.emitted(newFeed(orderKey(1)), 3)
+	s := r.watch(t, r.url+"/events?after=life1-3")
+	s.raw()
+	until(t, "it is connected", func() bool { return r.count("firehose", "r3labs") == 1 })
+	go func() { _ = r.Drain(context.Background()) }()
+	if m := s.raw(); m.wait == "" || m.id != "life1-3" {
+		t.Errorf("the goodbye is %+v", m)
+	}
+}
+
+func TestFirehose_cursor_beyond_the_end_is_reset(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	r.emitted(newFeed(orderKey(1)), 2)
+	s := r.watch(t, r.url+"/events?after=life1-99")
+	s.wantName("reset")
+	s.want("life1-1", "life1-2")
+}

@@ -129,6 +129,12 @@ func (b *book) Replay(ctx context.Context, subjects []string, after uint64, fn f
 	}
 }
 
+func (b *book) End(context.Context) (uint64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return uint64(len(b.messages)), nil
+}
+
 func (b *book) Incarnation() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

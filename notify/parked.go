@@ -72,7 +72,7 @@ func (n *Notifier) serveHijacked(r *http.Request, conn net.Conn, watch *watcher,
 		_, _ = io.Copy(io.Discard, conn)
 		cancel()
 	}()
-	n.serveR3(hijacked{conn, http.Header{}}, r.WithContext(ctx), watch, nil, false, func(*r3Conn) { n.join(watch, s) })
+	n.serveR3(hijacked{conn, http.Header{}}, r.WithContext(ctx), watch, r3Stream{nil, watch.cursor(), false, func(*r3Conn) { n.join(watch, s) }})
 }
 
 // hijacked is a response whose head is already out.

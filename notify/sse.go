@@ -34,7 +34,7 @@ func (n *Notifier) serveSSE(w http.ResponseWriter, r *http.Request, a Access, q 
 		n.serveFinished(w, watch, preface)
 	case n.servePark(w, r, watch, s, preface):
 	default:
-		n.serveR3(w, r, watch, preface, false, func(*r3Conn) { n.join(watch, s) })
+		n.serveR3(w, r, watch, r3Stream{preface, watch.cursor(), false, func(*r3Conn) { n.join(watch, s) }})
 	}
 	return nil
 }

@@ -65,28 +65,34 @@ type r3Conn struct {
 	cursor string // the id sent last: a browser forgets it when a later event has none
 }
 
-// serveR3 streams through r3labs until the connection ends. ready is called
-// when frames may be sent. A patient connection waits in push for a client that
-// is behind, where others are cut.
-func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watcher, preface []byte, patient bool, ready func(*r3Conn)) {
+// r3Stream is what makes one stream different from another.
+type r3Stream struct {
+	preface []byte        // written before anything else
+	cursor  string        // the id that the client holds after the preface
+	patient bool          // push waits for a client that is behind, where others are cut
+	ready   func(*r3Conn) // called when frames may be sent
+}
+
+// serveR3 streams through r3labs until the connection ends.
+func (n *Notifier) serveR3(w http.ResponseWriter, r *http.Request, watch *watcher, stream r3Stream) {
 	defer n.gate.hold()()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	number := n.r3.last.Add(1)
 	c := &r3Conn{server: n.r3.server[number%r3Shards], id: strconv.FormatUint(number, 36), ctx: ctx, cancel: cancel,
 		retry: func() []byte { return strconv.AppendInt(nil, n.retry().Milliseconds(), 10) },
-		ready: ready, joined: make(chan struct{}), cursor: watch.cursor()}
+		ready: stream.ready, joined: make(chan struct{}), cursor: stream.cursor}
 	n.r3.conns.Store(c.id, c)
 	defer n.r3.conns.Delete(c.id)
 	watch.sink = c
 	n.start(watch)
 	w.WriteHeader(http.StatusOK)
 	out := newStreamWriter(w, n.opt.WriteTimeout, cancel)
-	if patient {
+	if stream.patient {
 		c.room = make(chan struct{}, 1)
 		out.flushed = c.wake
 	}
-	_, _ = out.Write(preface)
+	_, _ = out.Write(stream.preface)
 	out.Flush()
 	request := &http.Request{Method: http.MethodGet, Header: http.Header{}, URL: &url.URL{RawQuery: "stream=" + c.id}}
 	c.server.ServeHTTP(out, request.WithContext(ctx))
