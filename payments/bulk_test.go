@@ -58,6 +58,29 @@ func TestRow07_a_thousand_payments_without_a_callback(t *testing.T) {
 	}
 }
 
+// Ten thousand payments that are due in the same moment are asked about no faster
+// than the provider's rate allows, and each of them is.
+func TestRow20_ten_thousand_due_at_once_stay_under_the_rate(t *testing.T) {
+	t.Parallel()
+	const open, rate = 10_000, 500
+	r := newRig(t, newMemStore(), payments.Options{Rate: rate, Workers: rate})
+	for range open {
+		r.start(r.order(1999))
+	}
+	r.clock.add(2 * time.Minute)
+	for second := range open / rate {
+		before := r.bank.called("status")
+		r.reconcile()
+		if got := r.bank.called("status") - before; got != rate {
+			t.Fatalf("%d questions in second %d", got, second)
+		}
+		r.clock.add(time.Second)
+	}
+	if r.reconcile(); r.bank.called("status") != open {
+		t.Fatalf("%d payments, %d questions", open, r.bank.called("status"))
+	}
+}
+
 // Questions grow apart, end inside the budget, and then go on slowly for ever.
 func TestBudget_is_kept_and_nothing_is_stuck_after_it(t *testing.T) {
 	t.Parallel()

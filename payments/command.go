@@ -79,7 +79,7 @@ func (s *Service) Refund(ctx context.Context, in NewRefund) (Refund, Payment, er
 		in.Key = s.opt.NewID(eventwire.PrefixRefund, s.now())
 	}
 	key := "asked/" + shortKey(in.Key)
-	cmd := Command{Merchant: in.Merchant, ID: in.PaymentID, By: in.By}
+	cmd := Command{Merchant: in.Merchant, ID: in.PaymentID, By: in.By, Evidence: in.Evidence}
 	p, err := s.command(ctx, cmd, RefundWanted{Payment: in.PaymentID, Amount: in.Amount, Key: key, Reason: in.Reason})
 	if err != nil {
 		return Refund{}, p, err

@@ -109,6 +109,8 @@
 //     the policy: no money was taken, so there is nothing to keep.
 //   - A review that is returned in another currency counts captured and refunded
 //     in the reported currency. It can never be accepted.
+//   - What is approved and not captured of a partially captured payment lapses at
+//     the provider. The merchant may capture it until then; nothing waits for it.
 //   - A refund that a person made at the provider, outside of this system, is not
 //     adopted. It has no cause here and would need a person to say what it was for.
 //   - A payment's jitter is computed from its id and count instead of drawn, which

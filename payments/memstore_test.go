@@ -16,6 +16,7 @@ import (
 type memStore struct {
 	mu     sync.Mutex
 	orders map[string]*payments.Ledger
+	where  map[string]string // the order of a payment
 	inbox  map[[2]string]*payments.Inbound
 	leases map[string]time.Time
 	events map[string][]eventwire.Event
@@ -27,7 +28,7 @@ var _ payments.Store = (*memStore)(nil)
 
 func newMemStore() *memStore {
 	return &memStore{
-		orders: map[string]*payments.Ledger{}, inbox: map[[2]string]*payments.Inbound{},
+		orders: map[string]*payments.Ledger{}, where: map[string]string{}, inbox: map[[2]string]*payments.Inbound{},
 		leases: map[string]time.Time{}, events: map[string][]eventwire.Event{},
 	}
 }
@@ -92,6 +93,7 @@ func (m *memStore) save(l *payments.Ledger) error {
 	for _, p := range l.Payments {
 		kept.Payments = append(kept.Payments, copyPayment(p))
 		delete(m.leases, p.ID)
+		m.where[p.ID] = l.Order
 	}
 	m.orders[l.Order] = kept
 	return nil
@@ -159,7 +161,12 @@ func (m *memStore) one(fits func(*payments.Payment) bool) (payments.Payment, err
 }
 
 func (m *memStore) Payment(_ context.Context, merchant, id string) (payments.Payment, error) {
-	return m.one(func(p *payments.Payment) bool { return p.Merchant == merchant && p.ID == id })
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if l := m.orders[m.where[id]]; l != nil && l.Merchant == merchant {
+		return *copyPayment(l.Payment(id)), nil
+	}
+	return payments.Payment{}, payments.ErrNotFound
 }
 
 func (m *memStore) PaymentByKey(_ context.Context, merchant, key string) (payments.Payment, error) {
@@ -237,7 +244,8 @@ func (m *memStore) Claim(_ context.Context, provider string, now, until time.Tim
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []payments.Claimed
-	for _, p := range m.all() {
+	for id, order := range m.where {
+		p := m.orders[order].Payment(id)
 		due := !p.NextCheckAt.IsZero() && !p.NextCheckAt.After(now) && !m.leases[p.ID].After(now)
 		if due && p.Provider == provider && len(list) < limit {
 			m.leases[p.ID] = until

@@ -33,6 +33,8 @@ type Start struct {
 	// payment, continued where a crash left it. "" = a new payment each time.
 	Key string
 	By  Cause // merchant (default) or shopper
+	// Evidence is kept with the transition: the id of the request. May be empty.
+	Evidence string
 	// Force starts a payment although another one is undecided. Merchants only.
 	Force bool
 }
@@ -43,6 +45,7 @@ type Command struct {
 	ID         string
 	IfSequence int64  // 0 = whatever it is now; else it must still be this one
 	By         Cause  // "" = merchant
+	Evidence   string // kept with the transition: the id of the request; may be empty
 	Key        string // idempotency key; "" = the command's own kind and amount
 }
 
@@ -63,6 +66,7 @@ type NewRefund struct {
 	Reason    string
 	Key       string // the cause; the same key is the same refund. "" = a new one each time
 	By        Cause  // "" = merchant
+	Evidence  string // kept with the transition: the id of the request; may be empty
 }
 
 // Filter chooses payments of one merchant. Zero fields do not filter.

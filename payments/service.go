@@ -204,15 +204,15 @@ func (s *Service) command(ctx context.Context, cmd Command, f Fact) (Payment, er
 	if err != nil {
 		return p, err
 	}
-	return s.update(ctx, p.Merchant, p.OrderID, p.ID, s.why(cmd.By), f)
+	return s.update(ctx, p.Merchant, p.OrderID, p.ID, s.why(cmd.By, cmd.Evidence), f)
 }
 
 // why is the record of a command, which calls the provider itself.
-func (s *Service) why(by Cause) Why {
+func (s *Service) why(by Cause, evidence string) Why {
 	if by == "" {
 		by = CauseMerchant
 	}
-	return Why{At: s.now(), Cause: by, Calls: true}
+	return Why{At: s.now(), Cause: by, Evidence: cut(evidence), Calls: true}
 }
 
 func (s *Service) provider(name string) (Provider, error) {

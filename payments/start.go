@@ -113,7 +113,7 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 		Provider: in.Provider, Key: in.Key, Title: due.Reference, Capture: in.Capture,
 		ReturnURL: in.ReturnURL, Amount: due.Amount,
 	}
-	why := s.why(in.By)
+	why := s.why(in.By, in.Evidence)
 	var began Payment
 	err = s.store.Update(ctx, in.Merchant, in.OrderID, func(l *Ledger) error {
 		open, err := l.room(in, due)
