@@ -105,6 +105,49 @@ func TestColdRead_never_hides_what_was_published_meanwhile(t *testing.T) {
 	})
 }
 
+func TestColdRead_repeats_when_the_newer_one_was_evicted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBook()
+		f := newFeed(orderKey(1))
+		old, fresh := f.next(false), f.next(false)
+		b.append(old)
+		n := notify.New(notify.Options{Log: b, CacheBytes: 1}) // one message per shard
+		b.after = func() {                                     // after the log has looked, before the answer arrives
+			b.after = nil
+			n.Publish(b.append(fresh), fresh)
+			for i := 2; i < 2000; i++ { // pushes it out of its shard
+				g := newFeed(orderKey(i))
+				b.append(g.next(false))
+				newest(t, n, g.key)
+			}
+		}
+		if got := newest(t, n, f.key); got != 2 {
+			t.Errorf("seq %d, want 2", got)
+		}
+	})
+}
+
+func TestFeed_that_went_back_without_a_word(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, func(o *notify.Options) { o.CacheBytes = 1 })
+	f := newFeed(orderKey(1))
+	r.emitted(f, 3)
+	s := r.watch(t, r.feedURL(f.key, "?after=2"))
+	s.want("3")
+	r.book.lose(f.key)
+	again := newFeed(f.key)
+	r.book.append(again.next(false))
+	for i := 2; i < 500; i++ { // f's message leaves the memory, its topic stays
+		g := newFeed(orderKey(i))
+		r.book.append(g.next(false))
+		newest(t, r.Notifier, g.key)
+	}
+	late := r.watch(t, r.feedURL(f.key, "?after=3"))
+	late.wantName("reset")
+	late.want("1")
+}
+
 func TestColdRead_that_fails(t *testing.T) {
 	t.Parallel()
 	b := newBook()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -79,7 +80,15 @@ type book struct {
 	messages []eventwire.Event
 	grown    chan struct{}
 	lastFunc func(ctx context.Context, key eventwire.Key) // called before Last looks
+	after    func()                                       // called when Last has looked
 	err      error
+}
+
+// lose forgets a feed.
+func (b *book) lose(key eventwire.Key) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.messages = slices.DeleteFunc(b.messages, func(e eventwire.Event) bool { return e.Key() == key })
 }
 
 func newBook() *book { return &book{life: "life1", grown: make(chan struct{})} }
@@ -96,6 +105,9 @@ func (b *book) append(e eventwire.Event) uint64 {
 func (b *book) Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bool, error) {
 	if b.lastFunc != nil {
 		b.lastFunc(ctx, key)
+	}
+	if b.after != nil {
+		defer b.after()
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -68,6 +68,7 @@ func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Acces
 // waitPoll waits in the handler, which can still refuse with an error.
 func (n *Notifier) waitPoll(w http.ResponseWriter, r *http.Request, watch *watcher, s *snapshot, q asked) error {
 	defer n.gate.hold()()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // as for a stream
 	h := w.Header()
 	why := n.await(r, watch, s, q)
 	if why == revoked || why == keyClosed {

@@ -108,7 +108,9 @@ type streamWriter struct {
 }
 
 func newStreamWriter(w http.ResponseWriter, timeout time.Duration, cancel context.CancelFunc) *streamWriter {
-	return &streamWriter{w: w, control: http.NewResponseController(w), timeout: timeout, cancel: cancel, header: http.Header{}}
+	control := http.NewResponseController(w)
+	_ = control.SetReadDeadline(time.Time{}) // the server's own was for the request, and would end a stream
+	return &streamWriter{w: w, control: control, timeout: timeout, cancel: cancel, header: http.Header{}}
 }
 
 // Header is not the response's: that has been sent.

@@ -27,7 +27,8 @@ type topic struct {
 	admitted int // guarded by the gate's lock: places taken under the limit per feed
 
 	mu       sync.Mutex
-	seq      int64      // of the newest message known, in memory or not
+	seq      int64      // of the newest message known, in memory or not; 0: none
+	epoch    int64      // of that message
 	watchers []*watcher // get every event
 	guards   []*watcher // watch another feed, but this one decides about their token
 	loading  *loading
@@ -68,22 +69,39 @@ func (n *Notifier) load(ctx context.Context, t *topic) (*snapshot, error) {
 func (n *Notifier) coldRead(t *topic, l *loading) {
 	ctx, cancel := context.WithTimeout(context.Background(), readTimeout)
 	defer cancel()
-	n.count.coldReads.Add(1)
-	e, found, err := n.log.Last(ctx, t.key)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	for {
+		t.mu.Lock()
+		known := t.seq
+		t.mu.Unlock()
+		n.count.coldReads.Add(1)
+		e, found, err := n.log.Last(ctx, t.key)
+		t.mu.Lock()
+		newer := t.seq != known && t.snap.Load() == nil && found && err == nil && e.Seq < t.seq
+		if !newer {
+			n.loaded(t, l, e, found, err)
+			t.mu.Unlock()
+			return
+		}
+		t.mu.Unlock() // a newer one was published meanwhile, and evicted again
+	}
+}
+
+// loaded makes what the log said the answer for all who wait. The caller holds
+// the topic's lock.
+func (n *Notifier) loaded(t *topic, l *loading, e eventwire.Event, found bool, err error) {
 	defer close(l.done)
 	t.loading = nil
 	switch newest := t.snap.Load(); {
 	case newest != nil && (err != nil || !found || newest.seq() >= e.Seq):
-		l.snap = newest // published meanwhile, and newer
+		l.snap = newest // published meanwhile
 	case err != nil:
 		l.err = fmt.Errorf("%w: read %s: %w", ErrUnavailable, t.key.ID, err)
 	case !found:
 		l.err = ErrNotFound
 	default:
+		// Also where the log is behind what was known: then the feed went back.
 		l.snap = newSnapshot(e)
-		t.seq = max(t.seq, e.Seq)
+		t.seq, t.epoch = e.Seq, e.Epoch
 		n.hub.keep(t, l.snap)
 	}
 }
@@ -98,7 +116,7 @@ func (n *Notifier) publish(t *topic, e eventwire.Event, force bool) {
 		return
 	}
 	s := newSnapshot(e)
-	t.seq = e.Seq
+	t.seq, t.epoch = e.Seq, e.Epoch
 	n.hub.keep(t, s)
 	gone := n.fanOut(t, s)
 	t.mu.Unlock()
@@ -188,7 +206,7 @@ func (n *Notifier) joinGuard(w *watcher) reason {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if s := g.snap.Load(); s != nil && s.event.Epoch != w.epoch {
+	if g.epoch != w.epoch { // admit has read it, so it is known
 		return revoked
 	}
 	if w.over.Load() {
@@ -197,32 +215,6 @@ func (n *Notifier) joinGuard(w *watcher) reason {
 	w.guardAt = int32(len(g.guards))
 	g.guards = append(g.guards, w)
 	return goesOn
-}
-
-// leave takes w out of its topics. It does nothing where w never joined.
-func (w *watcher) leave() {
-	if t := w.topic; t != nil {
-		t.mu.Lock()
-		if w.at >= 0 {
-			last := len(t.watchers) - 1
-			t.watchers[w.at] = t.watchers[last]
-			t.watchers[w.at].at = w.at
-			t.watchers[last] = nil
-			t.watchers, w.at = t.watchers[:last], -1
-		}
-		t.mu.Unlock()
-	}
-	if g := w.guard; g != nil {
-		g.mu.Lock()
-		if w.guardAt >= 0 {
-			last := len(g.guards) - 1
-			g.guards[w.guardAt] = g.guards[last]
-			g.guards[w.guardAt].guardAt = w.guardAt
-			g.guards[last] = nil
-			g.guards, w.guardAt = g.guards[:last], -1
-		}
-		g.mu.Unlock()
-	}
 }
 
 // resync reads a feed again after messages may have been missed.

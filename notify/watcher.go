@@ -212,3 +212,29 @@ func (n *Notifier) end(w *watcher, why reason) {
 
 // cursor is the id that the client holds before anything is sent live.
 func (w *watcher) cursor() string { return strconv.FormatInt(w.sent, 10) }
+
+// leave takes w out of its topics. It does nothing where w never joined.
+func (w *watcher) leave() {
+	if t := w.topic; t != nil {
+		t.mu.Lock()
+		if w.at >= 0 {
+			last := len(t.watchers) - 1
+			t.watchers[w.at] = t.watchers[last]
+			t.watchers[w.at].at = w.at
+			t.watchers[last] = nil
+			t.watchers, w.at = t.watchers[:last], -1
+		}
+		t.mu.Unlock()
+	}
+	if g := w.guard; g != nil {
+		g.mu.Lock()
+		if w.guardAt >= 0 {
+			last := len(g.guards) - 1
+			g.guards[w.guardAt] = g.guards[last]
+			g.guards[w.guardAt].guardAt = w.guardAt
+			g.guards[last] = nil
+			g.guards, w.guardAt = g.guards[:last], -1
+		}
+		g.mu.Unlock()
+	}
+}
