@@ -47,9 +47,11 @@
 //   - The NOTIFY of PostgreSQL is sent after the commit, not in the transaction:
 //     there it would serialize all commits (see news). A crash between the two
 //     costs one slow poll of the relay and loses nothing.
-//   - Behind a PgBouncer in transaction mode, put default_query_exec_mode=cache_describe
-//     into the URL and give LISTEN and the migrations a direct address
-//     ([Options].ListenURL); without one, Commits polls, and says so in the log.
+//   - Behind a PgBouncer in transaction mode (tried with 1.18), put
+//     default_query_exec_mode=cache_describe into the URL, or statements that were
+//     prepared on one connection are looked for on another. LISTEN needs a direct
+//     address ([Options].ListenURL); without one, Commits polls, and says so in the
+//     log. The lock of the migrations belongs to a transaction and so works there.
 //   - Every package has its own version table, so that packages do not number their
 //     migrations after each other.
 //

@@ -18,14 +18,12 @@ type MigrationSet struct {
 }
 
 // migrateSets brings every set up to date on a pool that may be closed afterwards.
-func migrateSets(ctx context.Context, dialect goose.Dialect, pool *sql.DB, sets []MigrationSet, opts ...goose.ProviderOption) error {
+func migrateSets(ctx context.Context, dialect goose.Dialect, pool *sql.DB, sets []MigrationSet) error {
 	for _, set := range sets {
-		own := append([]goose.ProviderOption{
-			goose.WithTableName(set.Name + "_migrations"),
+		provider, err := goose.NewProvider(dialect, pool, set.FS,
+			goose.WithTableName(set.Name+"_migrations"),
 			goose.WithDisableGlobalRegistry(true),
-			goose.WithSlog(slog.New(slog.DiscardHandler)),
-		}, opts...)
-		provider, err := goose.NewProvider(dialect, pool, set.FS, own...)
+			goose.WithSlog(slog.New(slog.DiscardHandler)))
 		if err != nil {
 			return fmt.Errorf("dbconn: migrations of %s: %w", set.Name, err)
 		}

@@ -16,7 +16,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"gorm.io/driver/postgres"
 	"gorm.io/gorm"
 )
@@ -191,17 +190,26 @@ func (p *pg) closePool() error {
 	}
 }
 
-// migrate goes to the direct address, because its lock belongs to a session.
+// migrationLock is what processes that migrate at the same moment wait for: an
+// arbitrary number that is nobody else's.
+const migrationLock = 7_301_944_012_881
+
+// migrate holds its lock in a transaction of its own, which a PgBouncer in
+// transaction mode leaves alone, as it does not a lock of a session.
 func (p *pg) migrate(ctx context.Context, sets []MigrationSet) error {
 	config, err := pgx.ParseConfig(p.options.ListenURL)
 	if err != nil {
-		return errors.New("dbconn: the direct URL of the database is not valid")
+		return errors.New("dbconn: the direct URL of the database is not valid") // pgx's text may show the password
 	}
-	pool := stdlib.OpenDB(*config)
+	pool := stdlib.OpenDB(*config)      // without our time limits: a migration may take long
 	defer func() { _ = pool.Close() }() // nothing is pending on it
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 300), lock.WithUnlockTimeout(1, 10))
+	lock, err := pool.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("dbconn: migrate: %w", err)
 	}
-	return migrateSets(ctx, goose.DialectPostgres, pool, sets, goose.WithSessionLocker(locker))
+	defer func() { _ = lock.Rollback() }() // it has written nothing
+	if _, err := lock.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
+		return fmt.Errorf("dbconn: migrate: %w", err)
+	}
+	return migrateSets(ctx, goose.DialectPostgres, pool, sets)
 }
