@@ -3,6 +3,7 @@ package web
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -234,6 +235,7 @@ func shippedItems(c echo.Context) []map[string]any {
 			items = append(items, map[string]any{"sku": sku, "quantity": n})
 		}
 	}
+	slices.SortFunc(items, func(a, b map[string]any) int { return strings.Compare(a["sku"].(string), b["sku"].(string)) })
 	return items
 }
 

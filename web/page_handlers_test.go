@@ -333,3 +333,31 @@ func TestWords_complete(t *testing.T) {
 		}
 	}
 }
+
+func TestDocs_show_every_operation_and_code(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	body := k.get("/docs").Body.String()
+	var doc struct {
+		Paths map[string]map[string]struct{ OperationID string }
+	}
+	if err := json.Unmarshal(OpenAPI(), &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, methods := range doc.Paths {
+		for _, op := range methods {
+			if op.OperationID != "" && !strings.Contains(body, `<article id="`+op.OperationID+`">`) {
+				t.Errorf("no %s", op.OperationID)
+			}
+		}
+	}
+	for _, c := range Codes() {
+		wantIn(t, body, `<div id="`+c.Code+`">`)
+	}
+	wantIn(t, body, "Bearer sk_test_demo", `data-state="ready"`)
+	off := newKit(t, func(d *Deps) { d.Sandbox = false }).get("/docs").Body.String()
+	wantIn(t, off, `data-state="no_key"`)
+	if strings.Contains(off, "sk_test_demo") {
+		t.Error("the key is shown outside the sandbox")
+	}
+}

@@ -201,6 +201,9 @@ func (d describer) evidence(t eventwire.Transition) text {
 			cause = p.Cause
 		}
 	}
+	if cause == "callback" && t.Type == "order.completed" {
+		cause = "carrier_any" // an order is completed by the last parcel's report
+	}
 	if d.get("v_"+cause) == "" {
 		cause = "order"
 	}

@@ -23,6 +23,10 @@ func (s *Server) pageRoutes(e *echo.Echo) {
 	get("/checkout/:order", s.checkoutPage)
 	post("/checkout/:order/pay", s.payForm)
 	post("/checkout/:order/stop", s.stopForm)
+	get("/docs", s.docsPage)
+	get("/lab", s.labPage)
+	post("/lab/start", s.labStart)
+	post("/lab/change", s.labChange)
 	s.consoleRoutes(get, post)
 }
 

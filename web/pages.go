@@ -283,7 +283,9 @@ func dataBlock(id string, v any) (template.HTML, error) {
 
 func templateFuncs() template.FuncMap {
 	return template.FuncMap{"text": textHTML, "icon": iconHTML, "plain": func(t text) string { return t.String() },
-		"clock": func(t time.Time) string { return t.UTC().Format("15:04 UTC") }}
+		"prose":   proseHTML,
+		"codeBox": func(name, text string) map[string]string { return map[string]string{"Name": name, "Text": text} },
+		"clock":   func(t time.Time) string { return t.UTC().Format("15:04 UTC") }}
 }
 
 // textHTML draws a sentence: amounts and names are isolated from the direction
@@ -302,6 +304,18 @@ func textHTML(t text) template.HTML {
 		default:
 			b.WriteString(escaped)
 		}
+	}
+	return template.HTML(b.String())
+}
+
+// proseHTML sets what stands between backticks as code.
+func proseHTML(s string) template.HTML {
+	var b strings.Builder
+	for i, part := range strings.Split(s, "`") {
+		if part = template.HTMLEscapeString(part); i%2 == 1 {
+			part = "<code>" + part + "</code>"
+		}
+		b.WriteString(part)
 	}
 	return template.HTML(b.String())
 }

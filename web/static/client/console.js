@@ -35,13 +35,16 @@ const fits = {
   problems: (row) => /: (review|release|look)\b/.test(row.textContent || ""),
 };
 
-const asking = /** @type {Map<string, any>} */ (new Map());
+const asking = /** @type {Map<string, any>} */ (new Map()), turns = /** @type {Record<string, number>} */ ({});
 /** @param {string} id */
 function refresh(id) {
   if (asking.has(id)) return;
   asking.set(id, setTimeout(async () => {
+    asking.delete(id); // what happens from now on asks again
+    const mine = (turns[id] = (turns[id] || 0) + 1);
     try {
       const doc = await page("/console/rows/" + id);
+      if (turns[id] !== mine) return;
       for (const [list, tag] of [["rows", "tr"], ["cards", "li"]]) {
         const old = document.querySelector(`#${list} [data-id="${id}"]`), now = doc.querySelector(`${tag}[data-id="${id}"]`);
         if (!old || !now) continue;
@@ -52,7 +55,7 @@ function refresh(id) {
         old.classList.add("changed");
         old.classList.toggle("left", !(fits[view] || fits.all)(old));
       }
-    } catch { /* the next event asks again */ } finally { asking.delete(id); }
+    } catch { /* the next event asks again */ }
   }, 200 + Math.random() * 300));
 }
 function showFresh() {

@@ -203,8 +203,7 @@ export function watch(url, options = {}) {
       const target = new URL(address), bearer = await token();
       target.protocol = target.protocol.replace("http", "ws");
       if (cursor) target.searchParams.set("after", String(cursor));
-      if (bearer) target.searchParams.set("access_token", bearer);
-      const socket = new env.WebSocket(target, ["tracker.v1"]);
+      const socket = new env.WebSocket(target, ["tracker.v1", ...(bearer ? ["token." + bearer] : [])]);
       /** @type {any} */ let timer;
       await new Promise((done, fail) => {
         // Pings cannot be seen from here: a plain request tells whether the

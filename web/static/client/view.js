@@ -315,7 +315,8 @@ export function describe(state, p) {
   const behind = (/** @type {Any} */ t) => (payments[t.subject]?.timeline || [])
     .findLast((/** @type {Any} */ x) => Date.parse(x.at) <= Date.parse(t.at));
   const evidence = (/** @type {Any} */ t) => {
-    const cause = t.cause === "payment" ? behind(t)?.cause || t.cause : t.cause;
+    let cause = t.cause === "payment" ? behind(t)?.cause || t.cause : t.cause;
+    if (cause === "callback" && t.type === "order.completed") cause = "carrier_any";
     return say(p.get("v_" + cause) ? "v_" + cause : "v_order");
   };
   function paymentLine() {
