@@ -33,8 +33,8 @@
 //
 //   - SQLite has one connection that writes and a goroutine that owns it. Writes
 //     that wait share a transaction, each behind a savepoint, and so share one
-//     fsync: group commit. With 64 clients on two cores that was nine times the
-//     changes per second of one client (BenchmarkDB_Write). A group waits, for a
+//     fsync: group commit. 64 clients made six to nine times the changes per second
+//     of one client on two busy cores (BenchmarkDB_Write). A group waits, for a
 //     millisecond at most, only for as many writers as the group before it had; a
 //     lone writer never waits.
 //   - The function runs on its caller's goroutine while the writer stands by, so
