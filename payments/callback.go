@@ -29,12 +29,7 @@ func (s *Service) Callback(ctx context.Context, provider string, header map[stri
 		Provider: provider, EventID: cb.EventID, Type: cut(cb.Type), Payment: cut(cb.Payment),
 		Reference: cut(cb.Reference), Report: cb.Report, State: InboxUnknownType, ReceivedAt: s.now(),
 	}
-	if in.Report != nil && in.Report.Reference == "" {
-		in.Report.Reference = in.Reference
-	}
-	if in.Payment != "" && !eventwire.Payments.ValidID(in.Payment) {
-		in.Payment = "" // not one of our ids: only the reference can name it
-	}
+	in.tidy()
 	fresh, err := s.store.Receive(ctx, in, func(l *Ledger, in *Inbound) error { return s.receive(l, in) })
 	if err != nil {
 		return fmt.Errorf("payments: callback %s of %s: %w", in.EventID, provider, err)
@@ -43,6 +38,16 @@ func (s *Service) Callback(ctx context.Context, provider string, header map[stri
 		s.Wake()
 	}
 	return nil
+}
+
+// tidy leaves one way to read what a callback is about.
+func (in *Inbound) tidy() {
+	if in.Report != nil && in.Report.Reference == "" {
+		in.Report.Reference = in.Reference
+	}
+	if !eventwire.Payments.ValidID(in.Payment) {
+		in.Payment = "" // not one of our ids: only the reference can name it
+	}
 }
 
 const (

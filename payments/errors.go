@@ -15,6 +15,7 @@ type FieldError struct{ Pointer, Code, Detail string }
 // InvalidError says which fields of a request do not fit. Nothing was changed.
 type InvalidError struct{ Fields []FieldError }
 
+// Error implements error.
 func (e *InvalidError) Error() string {
 	if len(e.Fields) == 0 {
 		return "payments: invalid request"
@@ -48,6 +49,7 @@ type ConflictError struct {
 	Payment  *Payment // the payment in the way; nil where there is none
 }
 
+// Error implements error.
 func (e *ConflictError) Error() string {
 	return fmt.Sprintf("payments: %s: %s", e.Code, e.Detail)
 }

@@ -157,6 +157,7 @@ type RejectedError struct {
 	Err  error // may be nil
 }
 
+// Error implements error.
 func (e *RejectedError) Error() string {
 	return fmt.Sprintf("payments: the provider rejected it: %s", e.Code)
 }
@@ -170,6 +171,7 @@ type UnavailableError struct {
 	Err        error         // may be nil
 }
 
+// Error implements error.
 func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("payments: the provider is unavailable, retry after %s", e.RetryAfter)
 }

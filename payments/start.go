@@ -108,11 +108,7 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 	if !due.Open || due.Amount.Minor <= 0 {
 		return Payment{}, unpayable(due)
 	}
-	fresh := Payment{
-		ID: s.opt.NewID(eventwire.PrefixPayment, s.now()), Merchant: in.Merchant, OrderID: in.OrderID,
-		Provider: in.Provider, Key: in.Key, Title: due.Reference, Capture: in.Capture,
-		ReturnURL: in.ReturnURL, Amount: due.Amount,
-	}
+	fresh := s.payment(in, due)
 	why := s.why(in.By, in.Evidence)
 	var began Payment
 	err = s.store.Update(ctx, in.Merchant, in.OrderID, func(l *Ledger) error {
@@ -134,6 +130,14 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 		s.Wake()
 	}
 	return began, err
+}
+
+func (s *Service) payment(in Start, due Due) Payment {
+	return Payment{
+		ID: s.opt.NewID(eventwire.PrefixPayment, s.now()), Merchant: in.Merchant, OrderID: in.OrderID,
+		Provider: in.Provider, Key: in.Key, Title: due.Reference, Capture: in.Capture,
+		ReturnURL: in.ReturnURL, Amount: due.Amount,
+	}
 }
 
 func unpayable(due Due) error {

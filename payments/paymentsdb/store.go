@@ -107,15 +107,11 @@ func receive(tx *gorm.DB, in *payments.Inbound, fn func(*payments.Ledger, *payme
 		return err
 	}
 	if l == nil {
-		if err := fn(nil, in); err != nil {
-			return err
-		}
-		return settle(tx, in)
+		err = fn(nil, in)
+	} else if err = fn(l.ledger, in); err == nil {
+		err = l.save(tx)
 	}
-	if err := fn(l.ledger, in); err != nil {
-		return err
-	}
-	if err := l.save(tx); err != nil {
+	if err != nil {
 		return err
 	}
 	return settle(tx, in)
