@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -98,13 +99,24 @@ func (s *Server) identify(r *http.Request) (principal, error) {
 	}
 	if strings.HasPrefix(credential, apikeys.Prefix) {
 		key, err := s.deps.Keys.Verify(r.Context(), credential)
-		return principal{key: key}, err
+		return principal{key: key}, unchecked(err)
 	}
 	claims, err := s.deps.Tokens.Verify(credential)
 	if err != nil {
 		return principal{}, err
 	}
 	return principal{tokens: []tracktoken.Claims{claims}}, nil
+}
+
+// unchecked is the error of a key about which the store could not be asked: that
+// is not the caller's fault, and passes.
+func unchecked(err error) error {
+	if err == nil || errors.Is(err, apikeys.ErrUnknownKey) {
+		return err
+	}
+	p := newProblem("unavailable", "The key could not be checked.").retryAfter(time.Second)
+	p.cause = err
+	return p
 }
 
 // explicitCredential is what the request carries outside cookies. A key is only
@@ -144,7 +156,7 @@ func (s *Server) fromCookies(r *http.Request) (principal, error) {
 			return principal{key: key, cookie: true}, nil
 		}
 		if !errors.Is(err, apikeys.ErrUnknownKey) {
-			return principal{}, err
+			return principal{}, unchecked(err)
 		}
 	}
 	p := principal{cookie: true}

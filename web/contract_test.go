@@ -101,7 +101,7 @@ func checkContract(t *testing.T, r *http.Request, res *http.Response, body []byt
 }
 
 // TestMain ends with what no single test can tell: every operation was seen to
-// succeed and to fail.
+// succeed and to fail, and every code was produced.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	if code == 0 && flag.Lookup("test.run").Value.String() == "" {
@@ -131,6 +131,12 @@ func reportUncovered() int {
 				fmt.Printf("%s %s: seen to succeed: %v, to fail: %v\n", method, path, good, bad)
 				code = 1
 			}
+		}
+	}
+	for _, c := range web.Codes() {
+		if _, ok := producedCodes.Load(c.Code); !ok {
+			fmt.Printf("code %s: no test produces it\n", c.Code)
+			code = 1
 		}
 	}
 	return code

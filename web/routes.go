@@ -44,11 +44,11 @@ type route struct {
 
 const streamKey = "tracker.stream"
 
-// requestTimeout bounds an ordinary request, and answerTimeout the time that a
-// client may take to receive it.
+// requestTimeout bounds an ordinary request, and answerTimeout the whole of it
+// with a leased command (idempotency.RunTime) and a client that reads slowly.
 const (
 	requestTimeout = 20 * time.Second
-	answerTimeout  = 30 * time.Second
+	answerTimeout  = 45 * time.Second
 )
 
 // mount builds the route table of this process's roles and hands it to echo.

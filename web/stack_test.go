@@ -190,6 +190,10 @@ func (s *stack) createOrder() map[string]any {
 	return res.json(s.t)
 }
 
+// producedCodes are the codes that a test has seen; TestMain compares them with
+// the list that /docs shows.
+var producedCodes sync.Map
+
 // wantProblem checks status, code and the form that every problem has.
 func wantProblem(t *testing.T, r response, status int, code string, pointers ...string) map[string]any {
 	t.Helper()
@@ -203,6 +207,7 @@ func wantProblem(t *testing.T, r response, status int, code string, pointers ...
 	if p["request_id"] == "" || p["request_id"] != r.Header.Get("X-Request-Id") || p["title"] == "" || p["status"] != float64(status) {
 		t.Errorf("problem lacks its form: %s", r.body)
 	}
+	producedCodes.Store(code, true)
 	named := map[string]bool{}
 	fields, _ := p["errors"].([]any)
 	for _, f := range fields {
