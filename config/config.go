@@ -58,11 +58,12 @@ type Config struct {
 	Roles     []Role
 	DataDir   string
 
-	DatabaseURL     Secret
-	NATSURL         Secret
-	NATSCredentials string
-	NATSCA          string
-	NATSReplicas    int
+	DatabaseURL       Secret
+	DatabaseListenURL Secret
+	NATSURL           Secret
+	NATSCredentials   string
+	NATSCA            string
+	NATSReplicas      int
 
 	TokenSecrets []Secret // the first signs, all verify
 	Sandbox      bool

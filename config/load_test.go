@@ -29,7 +29,7 @@ func TestLoad_reports_every_problem_at_once_and_by_name(t *testing.T) {
 	t.Parallel()
 	wrong := map[string]string{
 		"TRACKER_ADDR": "nowhere", "TRACKER_ADMIN_ADDR": "1.2.3.4:99999", "TRACKER_PUBLIC_URL": "ftp://x", "TRACKER_ROLES": "orders,cook",
-		"TRACKER_DATABASE_URL": "mysql://u:hunter2@h/d", "TRACKER_NATS_URL": "http://u:hunter2@h", "TRACKER_NATS_REPLICAS": "2",
+		"TRACKER_DATABASE_URL": "mysql://u:hunter2@h/d", "TRACKER_DATABASE_LISTEN_URL": "hunter2", "TRACKER_NATS_URL": "http://u:hunter2@h", "TRACKER_NATS_REPLICAS": "2",
 		"TRACKER_TOKEN_SECRET": "hunter2", "TRACKER_SANDBOX": "perhaps", "TRACKER_SANDBOX_KEY": "hunter2", "TRACKER_BANK_URL": "//bank",
 		"TRACKER_BANK_SECRET": "hunter2", "TRACKER_STRIPE_KEY": "hunter2", "TRACKER_PAYMENT_EXPIRY": "0s", "TRACKER_RECONCILE_AFTER": "soon",
 		"TRACKER_LATE_SUCCESS": "keep", "TRACKER_TRUSTED_PROXIES": "everyone", "TRACKER_CORS_ORIGINS": "https://a.example/path", "TRACKER_TLS_CERT": "c.pem",

@@ -18,6 +18,7 @@ func Variables() []Variable {
 		{Name: "TRACKER_ROLES", Default: "orders,payments,notify,web", Help: "Which parts this process runs, separated by commas."},
 		{Name: "TRACKER_DATA_DIR", Default: "./data", Help: "Where the embedded database and stream, and generated secrets, are kept."},
 		{Name: "TRACKER_DATABASE_URL", Help: "postgres://… for PostgreSQL. Empty: SQLite in the data directory.", Secret: true},
+		{Name: "TRACKER_DATABASE_LISTEN_URL", Help: "A direct address of the same PostgreSQL, for LISTEN, where TRACKER_DATABASE_URL leads through PgBouncer.", Secret: true},
 		{Name: "TRACKER_NATS_URL", Help: "nats://… of a JetStream server or cluster. Empty: embedded.", Secret: true},
 		{Name: "TRACKER_NATS_CREDENTIALS", Help: "File with NATS user credentials."},
 		{Name: "TRACKER_NATS_CA", Help: "File with the certificate authority of the NATS servers."},

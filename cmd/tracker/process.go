@@ -37,6 +37,7 @@ type process struct {
 	runners []runner // what runs in the background
 	servers []server // what answers requests
 	drain   func(ctx context.Context) error
+	wake    func() // looks at the clock now, for those who move it
 }
 
 // runner is a part that runs until its ctx ends.
@@ -142,7 +143,7 @@ func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now 
 		}
 	}
 	db, err := dbconn.Open(ctx, dbconn.Options{
-		URL: cfg.DatabaseURL.Reveal(), Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
+		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("TRACKER_DATABASE_URL: %w", err)

@@ -17,6 +17,7 @@ type settings struct {
 	Roles                 string `placeholder:"ROLE,…" help:"${roles_help}"`
 	DataDir               string `placeholder:"DIR" help:"${data_dir_help}"`
 	DatabaseURL           string `name:"database-url" placeholder:"URL" help:"${database_url_help}"`
+	DatabaseListenURL     string `name:"database-listen-url" placeholder:"URL" help:"${database_listen_url_help}"`
 	NATSURL               string `name:"nats-url" placeholder:"URL" help:"${nats_url_help}"`
 	NATSCredentials       string `name:"nats-credentials" placeholder:"FILE" help:"${nats_credentials_help}"`
 	NATSCA                string `name:"nats-ca" placeholder:"FILE" help:"${nats_ca_help}"`

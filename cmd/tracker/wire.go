@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -62,7 +63,7 @@ func (p *process) wire(ctx context.Context) error {
 	if err := p.connect(ctx, s); err != nil {
 		return err
 	}
-	if err := p.restore(ctx, s); err != nil {
+	if err := p.restore(ctx, s, p.bus.WasEmpty()); err != nil {
 		return err
 	}
 	return p.face(ctx, s)
@@ -79,6 +80,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		Now: p.now, Logger: p.log, Provider: p.defaultProvider(),
 		Policy: payments.Policy{Expiry: p.cfg.PaymentExpiry, After: p.cfg.ReconcileAfter, Late: payments.LatePolicy(p.cfg.LateSuccess)},
 	})
+	p.wake = s.payments.Wake
 	s.notifier = notify.New(notify.Options{
 		Log: feedLog{p.bus}, Now: p.now, Logger: p.log, DrainWindow: p.cfg.Drain, Origins: p.cfg.CORSOrigins,
 		MaxWatchers: p.cfg.Limits.Watchers, MaxPerFeed: p.cfg.Limits.WatchersPerOrder, MaxPerAddress: p.cfg.Limits.WatchersPerAddress,
@@ -127,7 +129,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	}
 	if p.cfg.Has(config.RoleNotify) || p.cfg.Has(config.RoleWeb) {
 		p.runs("notifier", s.notifier.Run)
-		p.runs("feed", func(ctx context.Context) error { return p.follow(ctx, s.notifier) })
+		p.runs("feed", func(ctx context.Context) error { return p.follow(ctx, s) })
 	}
 	if p.cfg.Has(config.RoleNotify) {
 		p.runs("webhooks hear orders", func(ctx context.Context) error {
@@ -143,18 +145,22 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	return nil
 }
 
-// follow hands the stream to the feed. After a gap the feed reads again what is
-// watched, and goes on asking until it could.
-func (p *process) follow(ctx context.Context, n *notify.Notifier) error {
+// follow hands the stream to the feed. After a gap the stream itself may have
+// lost something, so it is made whole first; then the feed reads again what is
+// watched. Both go on until they could.
+func (p *process) follow(ctx context.Context, s *parts) error {
+	life := p.bus.Incarnation()
 	return p.bus.Follow(ctx, natsbus.Follower{
-		Event: n.Publish,
+		Event: s.notifier.Publish,
 		Gap: func(reason string) {
 			for ctx.Err() == nil {
-				err := n.Resync(ctx)
+				now := p.bus.Incarnation()
+				err := errors.Join(p.restore(ctx, s, now != life), s.notifier.Resync(ctx))
 				if err == nil {
+					life = now
 					return
 				}
-				p.log.WarnContext(ctx, "watched feeds cannot be read again; trying again", "after", reason, "error", err)
+				p.log.WarnContext(ctx, "the feed is not whole; trying again", "after", reason, "error", err)
 				select {
 				case <-ctx.Done():
 				case <-time.After(time.Second):
@@ -182,8 +188,8 @@ func (p *process) answers(ctx context.Context, subject string, fn func(context.C
 
 // restore makes the stream whole again from the database: all of it when it is
 // new, else what it lost behind its last sync.
-func (p *process) restore(ctx context.Context, s *parts) error {
-	if p.bus.WasEmpty() {
+func (p *process) restore(ctx context.Context, s *parts, isNew bool) error {
+	if isNew {
 		n, err := rebuild(ctx, p.bus, s.orders, s.payments)
 		if err != nil || n == 0 {
 			return err
