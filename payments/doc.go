@@ -71,9 +71,9 @@
 //
 // The first question comes [Policy].After (90 s) after the last news. Each
 // question without news doubles the gap, up to 40 times After (1 h); up to a fifth
-// is added, different for each payment. After [Policy].Budget questions (12), and
-// for payments that only a person can move, the gap is 240 times After (6 h): slow,
-// but never nothing. A waiting shopper brings one question per status forward.
+// is added to all but the first, different for each payment. After
+// [Policy].Budget questions (12), and for payments that only a person can move,
+// the gap is 240 times After (6 h): slow, but never nothing. A waiting shopper brings one question per status forward.
 // Retry-After is honoured for the whole provider. All of a provider's calls by one
 // process's reconciler stay under [Options].Rate. News begins the gaps anew, not
 // the budget.

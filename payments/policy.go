@@ -63,8 +63,9 @@ func (pol Policy) withDefaults() Policy {
 
 // gap is the time until the next question: it doubles with every call that
 // brought nothing new, has a ceiling, and becomes slow when the budget is spent.
-// Up to a fifth is added, different for each payment and each question but the
-// same each time it is computed, so that payments started together drift apart.
+// The first is exact, as shoppers come one by one. To the others up to a fifth is
+// added, different for each payment and each question but the same each time it
+// is computed, so that payments that waited together drift apart.
 func (pol Policy) gap(p *Payment) time.Duration {
 	gap := pol.After
 	for range min(p.Tries, 10) {
@@ -72,6 +73,9 @@ func (pol Policy) gap(p *Payment) time.Duration {
 	}
 	if p.Checks >= pol.Budget || p.idle() {
 		gap = pol.After * slowFactor
+	}
+	if p.Checks+p.Tries == 0 && !p.idle() {
+		return gap
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(p.ID + "/" + strconv.Itoa(p.Checks) + "/" + strconv.Itoa(p.Tries)))

@@ -3,6 +3,7 @@ package paymentsdb
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -31,31 +32,68 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (payments.Pa
 	return list[0], nil
 }
 
-// find reads payments with all that belongs to them.
+// find reads payments with all that belongs to them. The parts come by queries of
+// their own, and a payment may change between them: what changed is read again,
+// so that nobody sees the status of one moment with the refunds of another.
 func (s *Store) find(ctx context.Context, choose func(*gorm.DB) *gorm.DB) ([]payments.Payment, error) {
 	db := s.db.Read(ctx)
-	var rows []paymentRow
-	if err := choose(db).Find(&rows).Error; err != nil {
-		return nil, fmt.Errorf("paymentsdb: read payments: %w", err)
+	rows, list, err := read(choose(db), db)
+	for range attempts {
+		var stale []string
+		if err == nil {
+			stale, err = changed(db, rows)
+		}
+		if err != nil || len(stale) == 0 {
+			return values(list), err
+		}
+		var newer []paymentRow
+		var fresh []*payments.Payment
+		newer, fresh, err = read(db.Where("id IN ?", stale), db)
+		for i, row := range newer {
+			at := slices.IndexFunc(rows, func(r paymentRow) bool { return r.ID == row.ID })
+			rows[at], list[at] = row, fresh[i]
+		}
 	}
-	list, err := complete(db, rows)
-	if err != nil {
-		return nil, err
-	}
-	values := make([]payments.Payment, len(list))
-	for i, p := range list {
-		values[i] = whole(p)
-	}
-	return values, nil
+	return nil, fmt.Errorf("paymentsdb: read payments: %w", ErrStale)
 }
 
-// whole drops what was committed between the reads of one payment's parts: the
-// timeline never runs ahead of the status.
-func whole(p *payments.Payment) payments.Payment {
-	if n := int(p.Sequence); len(p.Timeline) > n {
-		p.Timeline = p.Timeline[:n]
+func read(chosen, db *gorm.DB) ([]paymentRow, []*payments.Payment, error) {
+	var rows []paymentRow
+	if err := chosen.Find(&rows).Error; err != nil {
+		return nil, nil, fmt.Errorf("paymentsdb: read payments: %w", err)
 	}
-	return *p
+	list, err := complete(db, rows)
+	return rows, list, err
+}
+
+// changed lists the rows that the database has in another revision by now.
+func changed(db *gorm.DB, rows []paymentRow) ([]string, error) {
+	ids, revisions := make([]string, len(rows)), map[string]int64{}
+	for i, row := range rows {
+		ids[i], revisions[row.ID] = row.ID, row.Revision
+	}
+	var now []paymentRow
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	if err := db.Select("id", "revision").Where("id IN ?", ids).Find(&now).Error; err != nil {
+		return nil, fmt.Errorf("paymentsdb: read payments again: %w", err)
+	}
+	var stale []string
+	for _, row := range now {
+		if revisions[row.ID] != row.Revision {
+			stale = append(stale, row.ID)
+		}
+	}
+	return stale, nil
+}
+
+func values(list []*payments.Payment) []payments.Payment {
+	copies := make([]payments.Payment, len(list))
+	for i, p := range list {
+		copies[i] = *p
+	}
+	return copies
 }
 
 // Refund implements [payments.Reader].

@@ -304,6 +304,40 @@ func TestAfter_pages_through_everything(t *testing.T) {
 	})
 }
 
+// A reader sees one moment of a payment: its refunds and its timeline belong to
+// its sequence, whatever is written meanwhile.
+func TestPayment_is_read_as_of_one_moment(t *testing.T) {
+	each(t, func(r rig) {
+		id, order := r.captured()
+		writing := make(chan struct{})
+		go func() {
+			defer close(writing)
+			for i := range 40 {
+				if err := r.apply(order, payments.RefundWanted{Payment: id, Amount: 1, Key: string(rune('a' + i))}); err != nil {
+					r.Error(err)
+				}
+			}
+		}()
+		for done := false; !done; {
+			select {
+			case <-writing:
+				done = true
+			default:
+			}
+			p, err := r.store.Payment(context.Background(), merchant, id)
+			if err != nil {
+				r.Error(err)
+				break
+			}
+			if int(p.Sequence) != len(p.Timeline) || int64(len(p.Refunds)) != p.RefundPending || len(p.Timeline) != 2+len(p.Refunds) {
+				r.Errorf("sequence %d, %d transitions, %d refunds", p.Sequence, len(p.Timeline), len(p.Refunds))
+				break
+			}
+		}
+		<-writing
+	})
+}
+
 func TestCounts(t *testing.T) {
 	each(t, func(r rig) {
 		order := eventwire.NewID(eventwire.PrefixOrder, r.at)
