@@ -58,9 +58,9 @@
 // The client opens and says how long it will wait, 1 to 60 s; the server answers
 // when there is news, when the feed is closed, or when the time is over, with an
 // empty list and the same cursor. A proxy must not have a shorter time-out than
-// the wait: with nginx's 60 s, ask for 50. While it waits it costs under 1 KB on
+// the wait: with nginx's 60 s, ask for 50. While it waits it costs about 1 KB on
 // plain HTTP/1.1, where it is parked and the answer closes the connection, and
-// 20 to 30 KB elsewhere; and one request per change or per time-out. Choose it to
+// about 20 KB elsewhere; and one request per change or per time-out. Choose it to
 // wait for one answer, such as a bank's.
 //
 // # SSE

@@ -3,7 +3,6 @@ package notify_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -305,14 +304,4 @@ func TestWithout_Run_streams_go_through_r3labs(t *testing.T) {
 	}
 	s.close()
 	until(t, "it is gone", func() bool { return r.streams() == 0 })
-}
-
-func ExampleNotifier_Newest() {
-	log := newBook()
-	order := newFeed(orderKey(7))
-	log.append(order.next(false))
-	n := notify.New(notify.Options{Log: log})
-	e, err := n.Newest(context.Background(), notify.Access{Key: order.key})
-	fmt.Println(e.Type, e.Seq, err)
-	// Output: order.step_1 1 <nil>
 }

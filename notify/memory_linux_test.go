@@ -16,7 +16,10 @@ import (
 
 // crowd is many clients that cost this process a descriptor each and nothing
 // else, so that what is measured is the server.
-type crowd struct{ fds []int }
+type crowd struct {
+	fds  []int
+	poll bool // they wait by long poll, not SSE
+}
 
 func (c *crowd) join(t testing.TB, r *rig, keys func(i int) eventwire.Key, n int) {
 	t.Helper()
@@ -34,12 +37,16 @@ func (c *crowd) join(t testing.TB, r *rig, keys func(i int) eventwire.Key, n int
 			t.Fatal(err)
 		}
 		key := keys(i)
-		request := fmt.Sprintf("GET /%s/%s/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n", key.Kind.Plural(), key.ID)
+		ask := [...]string{"/events", "Accept: text/event-stream"}
+		if c.poll {
+			ask = [...]string{"/events?after=1", "Prefer: wait=60"}
+		}
+		request := fmt.Sprintf("GET /%s/%s%s HTTP/1.1\r\nHost: x\r\n%s\r\n\r\n", key.Kind.Plural(), key.ID, ask[0], ask[1])
 		if _, err := unix.Write(fd, []byte(request)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	until(t, "all joined", func() bool { return r.streams() == int64(len(c.fds)) })
+	until(t, "all joined", func() bool { return r.watching() == int64(len(c.fds)) })
 }
 
 func (c *crowd) leave() {
@@ -128,27 +135,30 @@ func TestIdle_parked_connection_costs_a_fraction(t *testing.T) {
 func BenchmarkIdleMemory(b *testing.B) {
 	for _, w := range []way{plain, r3} {
 		for _, feeds := range []int{1, 5000} {
-			b.Run(fmt.Sprintf("%s/%d feeds", w.name, feeds), func(b *testing.B) {
-				for range b.N {
-					idleMemory(b, w, feeds)
-				}
-			})
+			for _, poll := range []bool{false, true} {
+				b.Run(fmt.Sprintf("%s/feeds=%d/poll=%t", w.name, feeds, poll), func(b *testing.B) {
+					for range b.N {
+						idleMemory(b, w, feeds, poll)
+					}
+				})
+			}
 		}
 	}
 }
 
-func idleMemory(b *testing.B, w way, feeds int) {
+func idleMemory(b *testing.B, w way, feeds int, poll bool) {
 	const n = 5000
 	r := setup(b, w, nil)
 	for i := range feeds {
 		f := newFeed(orderKey(i))
 		r.book.append(f.next(false))
 	}
-	var c crowd
+	c := crowd{poll: poll}
 	heap, process := inUse(), pss(b)
 	c.join(b, r, func(i int) eventwire.Key { return orderKey(i % feeds) }, n)
+	settle(b)
 	b.ReportMetric((inUse()-heap)/n, "heap+stack-B/conn")
 	b.ReportMetric((pss(b)-process)/n, "PSS-B/conn")
 	c.leave()
-	until(b, "all left", func() bool { return r.streams() == 0 })
+	until(b, "all left", func() bool { return r.watching() == 0 })
 }
