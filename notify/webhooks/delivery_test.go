@@ -55,6 +55,26 @@ func TestService_delivers_the_signed_public_event_once(t *testing.T) {
 	})
 }
 
+func TestService_OnEvent_takes_what_a_rebuilt_stream_passed_over(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
+		w := newWorld(t, db)
+		r := newReceiver(t, nil)
+		w.create(t, r.URL)
+		run(t, w.Service)
+		order := w.order()
+		w.happen(t, order, 1)
+		w.happen(t, order, 4)
+		w.happen(t, order, 4)
+		await(t, "four deliveries", func() bool { return len(r.accepted()) == 4 })
+		for i, g := range r.all() {
+			if g.Seq != int64(i+1) || g.Previous != fmt.Sprint(i) || g.ID != eventwire.EventID(order, g.Seq) {
+				t.Errorf("delivery %d is seq %d after %s, id %s", i+1, g.Seq, g.Previous, g.ID)
+			}
+		}
+	})
+}
+
 func TestService_order_per_resource(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {

@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"tracker/notify/eventwire"
 )
@@ -14,12 +15,36 @@ import (
 // An event from before an endpoint was created is not for it, and one that is
 // older than the retention is for nobody: a stream that was deleted and rebuilt
 // repeats them all.
+//
+// A stream that lost messages, or was rebuilt, goes on with the newest event of
+// a resource. What it passed over is taken from that event's timeline first, so
+// that an endpoint misses none.
 func (s *Service) OnEvent(ctx context.Context, e eventwire.Event) error {
+	if !s.heard.follows(e.Subject, e.Seq) {
+		for seq := int64(1); seq < e.Seq; seq++ {
+			missed, ok := e.At(seq)
+			if !ok {
+				continue
+			}
+			if err := s.queue(ctx, missed); err != nil {
+				return err
+			}
+		}
+	}
+	if err := s.queue(ctx, e.Public()); err != nil {
+		return err
+	}
+	s.heard.note(e.Subject, e.Seq)
+	return nil
+}
+
+// queue queues one public event.
+func (s *Service) queue(ctx context.Context, e eventwire.Event) error {
 	now := s.now()
 	if e.Time.Before(now.Add(-s.o.Retention)) {
 		return nil
 	}
-	body, err := e.Public().Encode()
+	body, err := e.Encode()
 	if err != nil {
 		return fmt.Errorf("webhooks: encode %s: %w", e.ID, err)
 	}
@@ -34,6 +59,33 @@ func (s *Service) OnEvent(ctx context.Context, e eventwire.Event) error {
 		s.sender.start(id)
 	}
 	return nil
+}
+
+// heard remembers how far this process has come with each resource. It only
+// saves work: who is not remembered is taken from the beginning, and an endpoint
+// gets each event once anyway. Safe for concurrent use.
+type heard struct {
+	mu   sync.Mutex
+	last map[string]int64
+}
+
+// mostHeard bounds the memory: some 10 MB.
+const mostHeard = 100_000
+
+// follows reports whether seq is at most one further than what was heard.
+func (h *heard) follows(subject string, seq int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return seq <= h.last[subject]+1
+}
+
+func (h *heard) note(subject string, seq int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.last == nil || len(h.last) >= mostHeard {
+		h.last = make(map[string]int64)
+	}
+	h.last[subject] = max(h.last[subject], seq)
 }
 
 const replayBatch = 500

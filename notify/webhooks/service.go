@@ -73,6 +73,7 @@ type Service struct {
 	guard  guard
 	plan   plan
 	sender *sender
+	heard  heard
 }
 
 // NewService builds the service. Nothing is sent before Run.
