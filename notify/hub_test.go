@@ -255,6 +255,25 @@ func TestResync(t *testing.T) {
 	})
 }
 
+func TestResync_cuts_who_watches_what_is_lost(t *testing.T) {
+	eachWay(t, func(t *testing.T, w way) {
+		r := setup(t, w, nil)
+		f := newFeed(orderKey(1))
+		r.emitted(f, 1)
+		s := r.watch(t, r.feedURL(f.key, ""))
+		s.want("1")
+		until(t, "it joined", func() bool { return r.streams() == 1 })
+		r.book.lose(f.key)
+		if err := r.Resync(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		s.wantName("END")
+		if response := r.get(t, r.feedURL(f.key, "?after=1"), "Accept", "text/event-stream"); response.StatusCode != http.StatusNotFound {
+			t.Errorf("asking again gets %s, want 404", response.Status)
+		}
+	})
+}
+
 func TestCloseKey(t *testing.T) {
 	eachWay(t, func(t *testing.T, w way) {
 		r := setup(t, w, nil)

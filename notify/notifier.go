@@ -135,20 +135,6 @@ func (n *Notifier) Publish(_ uint64, e eventwire.Event) {
 	}
 }
 
-// Resync must be called after Publish may have missed messages: the follower
-// was made anew, or the stream itself was. Unwatched feeds are forgotten, and
-// watched ones are read again; watchers get what they missed, or a reset where
-// the feed went back. It returns the errors of the feeds that could not be read.
-func (n *Notifier) Resync(ctx context.Context) error {
-	var failed []error
-	n.hub.all(func(t *topic) {
-		if err := n.resync(ctx, t); err != nil {
-			failed = append(failed, err)
-		}
-	})
-	return errors.Join(failed...)
-}
-
 // ServeFeed answers a request for a feed over the transport that it asks for. A
 // returned error means that nothing was written: [ErrNotFound], [ErrRevoked],
 // [ErrUnavailable], [ErrOrigin], [*LimitError], [*BadRequestError], or that of

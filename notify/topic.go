@@ -2,7 +2,6 @@ package notify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -215,29 +214,4 @@ func (n *Notifier) joinGuard(w *watcher) reason {
 	w.guardAt = int32(len(g.guards))
 	g.guards = append(g.guards, w)
 	return goesOn
-}
-
-// resync reads a feed again after messages may have been missed.
-func (n *Notifier) resync(ctx context.Context, t *topic) error {
-	if !n.hub.held(t) {
-		n.hub.keep(t, nil)
-		return nil
-	}
-	e, found, err := n.log.Last(ctx, t.key)
-	if err != nil {
-		return fmt.Errorf("notify: read %s again: %w", t.key.ID, err)
-	}
-	if !found {
-		return errors.New("notify: " + t.key.ID + " is watched, but the log has lost it")
-	}
-	n.publish(t, e, t.behind(e))
-	return nil
-}
-
-// behind reports whether the log's newest message is older than ours: the feed
-// was restored from an earlier state.
-func (t *topic) behind(e eventwire.Event) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return e.Seq < t.seq
 }
