@@ -127,7 +127,7 @@ func TestRow05_success_after_the_end(t *testing.T) {
 		"expired":   func(r *rig, _ payments.Payment) { r.clock.add(31 * time.Minute); r.reconcile() },
 		"cancelled": func(r *rig, p payments.Payment) { mustCancel(r, p) },
 		"failed": func(r *rig, p payments.Payment) {
-			r.say(p, "evt_no", r.bank.decide(p.Reference, payments.ReportFailed))
+			r.say(p, "evt_no"+p.ID, r.bank.decide(p.Reference, payments.ReportFailed))
 		},
 	}
 	policies := map[payments.LatePolicy]payments.Status{
@@ -135,29 +135,29 @@ func TestRow05_success_after_the_end(t *testing.T) {
 		payments.LateHold:   payments.StatusLateSuccess,
 		payments.LateAccept: payments.StatusCaptured,
 	}
-	for policy, want := range policies {
-		t.Run(string(policy), func(t *testing.T) {
-			eachWith(t, payments.Options{Policy: payments.Policy{Late: policy}}, func(r *rig) {
-				for name, end := range ends {
-					p := r.start(r.order(1999))
-					end(r, p)
-					r.want(p.ID, payments.Status(name))
-					late := r.bank.decide(p.Reference, payments.ReportCaptured)
-					r.say(p, "evt_late"+p.ID, late)
-					r.say(p, "evt_again"+p.ID, late)
-					r.reconcile()
-					got := r.want(p.ID, want)
-					refunds := 0
-					if policy == payments.LateRefund {
-						refunds = 1
-					}
-					if len(got.Refunds) != refunds || r.bank.sentBack(p.Reference) != int64(refunds)*1999 {
-						r.Fatalf("%s: refunds %+v", name, got.Refunds)
-					}
+	each(t, func(r *rig) {
+		for policy, want := range policies {
+			r.opt.Policy.Late = policy
+			r.restart()
+			for name, end := range ends {
+				p := r.start(r.order(1999))
+				end(r, p)
+				r.want(p.ID, payments.Status(name))
+				late := r.bank.decide(p.Reference, payments.ReportCaptured)
+				r.say(p, "evt_late"+p.ID, late)
+				r.say(p, "evt_again"+p.ID, late)
+				r.reconcile()
+				got := r.want(p.ID, want)
+				refunds := 0
+				if policy == payments.LateRefund {
+					refunds = 1
 				}
-			})
-		})
-	}
+				if len(got.Refunds) != refunds || r.bank.sentBack(p.Reference) != int64(refunds)*1999 {
+					r.Fatalf("%s under %s: refunds %+v", name, policy, got.Refunds)
+				}
+			}
+		}
+	})
 }
 
 func mustCancel(r *rig, p payments.Payment) {
@@ -168,27 +168,27 @@ func mustCancel(r *rig, p payments.Payment) {
 }
 
 func TestRow05_money_for_a_cancelled_order_goes_back_under_every_policy(t *testing.T) {
-	for _, policy := range []payments.LatePolicy{payments.LateRefund, payments.LateHold, payments.LateAccept} {
-		t.Run(string(policy), func(t *testing.T) {
-			eachWith(t, payments.Options{Policy: payments.Policy{Late: policy}}, func(r *rig) {
-				order := r.order(1999)
-				p := r.start(order)
-				r.say(p, "evt_p", r.bank.decide(p.Reference, payments.ReportProcessing))
-				r.closeOrder(order, "order.cancelled")
-				r.say(p, "evt_s", r.bank.decide(p.Reference, payments.ReportCaptured))
-				r.reconcile()
-				r.want(p.ID, payments.StatusRefunded)
-				if got := r.bank.sentBack(p.Reference); got != 1999 {
-					r.Fatalf("sent back %d", got)
-				}
-				r.closeOrder(order, "order.cancelled")
-				r.reconcile()
-				if got := r.bank.sentBack(p.Reference); got != 1999 {
-					r.Fatalf("the same event again: sent back %d", got)
-				}
-			})
-		})
-	}
+	each(t, func(r *rig) {
+		for _, policy := range []payments.LatePolicy{payments.LateRefund, payments.LateHold, payments.LateAccept} {
+			r.opt.Policy.Late = policy
+			r.restart()
+			order := r.order(1999)
+			p := r.start(order)
+			r.say(p, "evt_p"+p.ID, r.bank.decide(p.Reference, payments.ReportProcessing))
+			r.closeOrder(order, "order.cancelled")
+			r.say(p, "evt_s"+p.ID, r.bank.decide(p.Reference, payments.ReportCaptured))
+			r.reconcile()
+			r.want(p.ID, payments.StatusRefunded)
+			if got := r.bank.sentBack(p.Reference); got != 1999 {
+				r.Fatalf("%s: sent back %d", policy, got)
+			}
+			r.closeOrder(order, "order.cancelled")
+			r.reconcile()
+			if got := r.bank.sentBack(p.Reference); got != 1999 {
+				r.Fatalf("the same event again: sent back %d", got)
+			}
+		}
+	})
 }
 
 func TestRow06_two_tabs_succeed_at_once(t *testing.T) {
