@@ -41,7 +41,7 @@ func (c *keyCreate) Run(ctx context.Context, out *console) error {
 	if len(c.Scope) > 0 {
 		body["scopes"] = c.Scope
 	}
-	return post(ctx, out, c.remote, "/v1/keys", body, func(w io.Writer, k keyView) {
+	return submit(ctx, out, c.remote, "/v1/keys", body, func(w io.Writer, k keyView) {
 		fmt.Fprintf(w, "%s\n\n  id      %s\n  scopes  %s\nIt is not shown again.\n", k.Secret, k.ID, strings.Join(k.Scopes, " "))
 	})
 }
@@ -50,7 +50,7 @@ type keyList struct{ remote }
 
 // Run lists the keys.
 func (c *keyList) Run(ctx context.Context, out *console) error {
-	return get(ctx, out, c.remote, "/v1/keys", func(w io.Writer, page listView[keyView]) {
+	return fetch(ctx, out, c.remote, "/v1/keys", func(w io.Writer, page listView[keyView]) {
 		table(w, "KEY\tNAME\tMODE\tSCOPES\tHINT\tLAST USED\tSTATE", func(row func(...any)) {
 			for _, k := range page.Data {
 				row(k.ID, k.Name, k.Mode, strings.Join(k.Scopes, " "), k.Hint, timeOr(k.LastUsedAt, "never"), keyState(k))

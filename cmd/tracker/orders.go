@@ -112,11 +112,11 @@ type orderGet struct {
 
 // Run shows the order.
 func (c *orderGet) Run(ctx context.Context, out *console) error {
-	return get(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID), printOrder)
+	return fetch(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID), printOrder)
 }
 
-// get asks for one thing and prints it.
-func get[T any](ctx context.Context, out *console, r remote, path string, human func(io.Writer, T)) error {
+// fetch asks for one thing and prints it.
+func fetch[T any](ctx context.Context, out *console, r remote, path string, human func(io.Writer, T)) error {
 	api, err := r.dial(out)
 	if err != nil {
 		return err
@@ -128,8 +128,8 @@ func get[T any](ctx context.Context, out *console, r remote, path string, human 
 	return show(out, r.JSON, raw, human)
 }
 
-// post does one thing and prints what came of it.
-func post[T any](ctx context.Context, out *console, r remote, path string, body any, human func(io.Writer, T)) error {
+// submit does one thing and prints what came of it.
+func submit[T any](ctx context.Context, out *console, r remote, path string, body any, human func(io.Writer, T)) error {
 	api, err := r.dial(out)
 	if err != nil {
 		return err
@@ -161,7 +161,7 @@ func (c *orderList) Run(ctx context.Context, out *console) error {
 	}
 	setIf(q, "reference", c.Reference)
 	setIf(q, "starting_after", c.StartingAfter)
-	return get(ctx, out, c.remote, "/v1/orders?"+q.Encode(), func(w io.Writer, page listView[orderView]) {
+	return fetch(ctx, out, c.remote, "/v1/orders?"+q.Encode(), func(w io.Writer, page listView[orderView]) {
 		table(w, "ORDER\tREFERENCE\tSTATUS\tPAYMENT\tFULFILMENT\tAMOUNT\tWAITS FOR\tUPDATED", func(row func(...any)) {
 			for _, o := range page.Data {
 				row(o.ID, o.Reference, o.Status, o.PaymentStatus, o.FulfillmentStatus, moneyText(o.Amount, o.Currency), waits(o), timeText(o.UpdatedAt))
@@ -191,7 +191,7 @@ func (c *orderCancel) Run(ctx context.Context, out *console) error {
 	if c.Reason != "" {
 		body["reason"] = c.Reason
 	}
-	return post(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID)+"/cancel", body, printOrder)
+	return submit(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID)+"/cancel", body, printOrder)
 }
 
 type orderShip struct {
@@ -217,7 +217,7 @@ func (c *orderShip) Run(ctx context.Context, out *console) error {
 	if items != nil {
 		body["items"] = items
 	}
-	return post(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID)+"/shipments", body, printShipment)
+	return submit(ctx, out, c.remote, "/v1/orders/"+url.PathEscape(c.ID)+"/shipments", body, printShipment)
 }
 
 func printShipment(w io.Writer, s shipmentView) {

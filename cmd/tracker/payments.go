@@ -40,7 +40,7 @@ func (c *paymentStart) Run(ctx context.Context, out *console) error {
 	if c.ReturnURL != "" {
 		body["return_url"] = c.ReturnURL
 	}
-	return post(ctx, out, c.remote, "/v1/payments", body, printPayment)
+	return submit(ctx, out, c.remote, "/v1/payments", body, printPayment)
 }
 
 // onePayment are the flags of a command about one payment.
@@ -55,7 +55,7 @@ type paymentGet struct{ onePayment }
 
 // Run shows the payment.
 func (c *paymentGet) Run(ctx context.Context, out *console) error {
-	return get(ctx, out, c.remote, c.path(), printPayment)
+	return fetch(ctx, out, c.remote, c.path(), printPayment)
 }
 
 type paymentList struct {
@@ -72,7 +72,7 @@ func (c *paymentList) Run(ctx context.Context, out *console) error {
 	setIf(q, "order_id", c.Order)
 	setIf(q, "status", c.Status)
 	setIf(q, "starting_after", c.StartingAfter)
-	return get(ctx, out, c.remote, "/v1/payments?"+q.Encode(), func(w io.Writer, page listView[paymentView]) {
+	return fetch(ctx, out, c.remote, "/v1/payments?"+q.Encode(), func(w io.Writer, page listView[paymentView]) {
 		table(w, "PAYMENT\tORDER\tSTATUS\tAMOUNT\tCAPTURED\tREFUNDED\tNEXT CHECK\tUPDATED", func(row func(...any)) {
 			for _, p := range page.Data {
 				next := ""
@@ -99,21 +99,21 @@ func (c *paymentCapture) Run(ctx context.Context, out *console) error {
 	if c.Amount != 0 {
 		body["amount"] = c.Amount
 	}
-	return post(ctx, out, c.remote, c.path()+"/capture", body, printPayment)
+	return submit(ctx, out, c.remote, c.path()+"/capture", body, printPayment)
 }
 
 type paymentVoid struct{ onePayment }
 
 // Run voids.
 func (c *paymentVoid) Run(ctx context.Context, out *console) error {
-	return post(ctx, out, c.remote, c.path()+"/void", map[string]any{}, printPayment)
+	return submit(ctx, out, c.remote, c.path()+"/void", map[string]any{}, printPayment)
 }
 
 type paymentCancel struct{ onePayment }
 
 // Run cancels.
 func (c *paymentCancel) Run(ctx context.Context, out *console) error {
-	return post(ctx, out, c.remote, c.path()+"/cancel", map[string]any{}, printPayment)
+	return submit(ctx, out, c.remote, c.path()+"/cancel", map[string]any{}, printPayment)
 }
 
 type paymentReview struct {
@@ -123,7 +123,7 @@ type paymentReview struct {
 
 // Run decides the review.
 func (c *paymentReview) Run(ctx context.Context, out *console) error {
-	return post(ctx, out, c.remote, c.path()+"/review", map[string]any{"decision": c.Decision}, printPayment)
+	return submit(ctx, out, c.remote, c.path()+"/review", map[string]any{"decision": c.Decision}, printPayment)
 }
 
 type paymentRefund struct {
@@ -141,7 +141,7 @@ func (c *paymentRefund) Run(ctx context.Context, out *console) error {
 	if c.Reason != "" {
 		body["reason"] = c.Reason
 	}
-	return post(ctx, out, c.remote, "/v1/refunds", body, printRefund)
+	return submit(ctx, out, c.remote, "/v1/refunds", body, printRefund)
 }
 
 func printRefund(w io.Writer, r refundView) {

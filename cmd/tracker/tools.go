@@ -1,8 +1,7 @@
 package main
 
-// tools are the commands for merchants: they speak the public API and nothing
-// else, to any tracker, with a key. The server's own commands are beside them in
-// [commands].
+// tools are the commands beside the server's own, which are in [commands]. Those
+// for merchants speak the public API and nothing else, to any tracker, with a key.
 type tools struct {
 	Watch    watchCommand    `cmd:"" group:"Merchants, over the API" help:"Show the live timeline of an order or a payment."`
 	Why      whyCommand      `cmd:"" group:"Merchants, over the API" help:"Tell why an order or a payment is in its state, and what is next."`
@@ -12,4 +11,7 @@ type tools struct {
 	Events   eventsCommand   `cmd:"" group:"Merchants, over the API" help:"Follow all events of all orders and payments."`
 	Listen   listenCommand   `cmd:"" group:"Merchants, over the API" help:"Forward events to an address on this machine, signed as webhooks."`
 	Trigger  triggerCommand  `cmd:"" group:"Merchants, over the API" help:"Make something happen in the sandbox."`
+
+	Bench      benchCommand      `cmd:"" help:"Measure this machine: what the feed costs and how late it is."`
+	Completion completionCommand `cmd:"" help:"Teach a shell to complete these commands."`
 }

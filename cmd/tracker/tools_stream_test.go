@@ -15,8 +15,8 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
-// sse writes a piece of an event stream and sends it off.
-func sse(w http.ResponseWriter, text string) {
+// writeSSE writes a piece of an event stream and sends it off.
+func writeSSE(w http.ResponseWriter, text string) {
 	w.Header().Set("Content-Type", "text/event-stream")
 	_, _ = io.WriteString(w, text)
 	_ = http.NewResponseController(w).Flush()
@@ -47,9 +47,9 @@ func TestWatch_survives_every_break(t *testing.T) {
 		switch n {
 		case 1:
 			second := wireEvent("2", 2, "order.payment_changed", "unpaid", "paid")
-			sse(w, "retry: 1\n\n: heartbeat\n\n"+wireEvent("1", 1, "order.created", "", "pending_payment")+second[:len(second)-20])
+			writeSSE(w, "retry: 1\n\n: heartbeat\n\n"+wireEvent("1", 1, "order.created", "", "pending_payment")+second[:len(second)-20])
 		case 2:
-			sse(w, "retry: 1\n\n"+wireEvent("2", 2, "order.payment_changed", "unpaid", "paid"))
+			writeSSE(w, "retry: 1\n\n"+wireEvent("2", 2, "order.payment_changed", "unpaid", "paid"))
 		case 3:
 			w.Header().Set("Retry-After", "0")
 			api.problem(w, 503, "unavailable")
@@ -58,7 +58,7 @@ func TestWatch_survives_every_break(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done() // accepted, and silent
 		case 5:
-			sse(w, wireEvent("3", 3, "order.confirmed", "pending_payment", "confirmed")+"id: 3\nevent: closed\ndata: {\"type\":\"closed\",\"cursor\":3}\n\n")
+			writeSSE(w, wireEvent("3", 3, "order.confirmed", "pending_payment", "confirmed")+"id: 3\nevent: closed\ndata: {\"type\":\"closed\",\"cursor\":3}\n\n")
 			<-r.Context().Done()
 		}
 	})
@@ -100,10 +100,10 @@ func TestWatch_prints_the_timeline_and_the_breaks(t *testing.T) {
 	api.on(path, func(w http.ResponseWriter, r *http.Request) {
 		if first {
 			first = false
-			sse(w, "retry: 1\n\n"+wireEvent("2", 2, "order.payment_changed", "unpaid", "paid"))
+			writeSSE(w, "retry: 1\n\n"+wireEvent("2", 2, "order.payment_changed", "unpaid", "paid"))
 			return
 		}
-		sse(w, "event: reset\ndata: {}\n\n"+wireEvent("3", 3, "order.confirmed", "pending_payment", "confirmed")+"event: closed\ndata: {}\n\n")
+		writeSSE(w, "event: reset\ndata: {}\n\n"+wireEvent("3", 3, "order.confirmed", "pending_payment", "confirmed")+"event: closed\ndata: {}\n\n")
 	})
 	stdout, stderr, err := tool(t.Context(), api, "watch", orderID, "--after", "1")
 	if err != nil {
@@ -128,7 +128,7 @@ func TestWatch_ends_with_the_context(t *testing.T) {
 	api := newFakeAPI(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	api.on("GET /v1/orders/"+orderID+"/events", func(w http.ResponseWriter, r *http.Request) {
-		sse(w, ": heartbeat\n\n")
+		writeSSE(w, ": heartbeat\n\n")
 		cancel()
 		<-r.Context().Done()
 	})
@@ -143,7 +143,7 @@ func firehose(api *fakeAPI, events ...string) {
 		w.Header().Set("Date", time.Date(2026, 11, 23, 9, 0, 3, 0, time.UTC).Format(http.TimeFormat))
 	})
 	api.on("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
-		sse(w, strings.Join(events, ""))
+		writeSSE(w, strings.Join(events, ""))
 		<-r.Context().Done()
 	})
 }

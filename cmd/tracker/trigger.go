@@ -111,7 +111,7 @@ type triggerCarrier struct {
 
 // Run reports the event.
 func (c *triggerCarrier) Run(ctx context.Context, out *console) error {
-	return post(ctx, out, c.remote, "/v1/shipments/"+url.PathEscape(c.Shipment)+"/events", c.body(), printShipment)
+	return submit(ctx, out, c.remote, "/v1/shipments/"+url.PathEscape(c.Shipment)+"/events", c.body(), printShipment)
 }
 
 func (c *triggerCarrier) body() map[string]any {

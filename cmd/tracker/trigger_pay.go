@@ -49,7 +49,7 @@ func (c *triggerPay) Run(ctx context.Context, out *console) error {
 		return err
 	}
 	if c.JSON {
-		return get(ctx, out, c.remote, "/v1/payments/"+p.ID, printPayment)
+		return fetch(ctx, out, c.remote, "/v1/payments/"+p.ID, printPayment)
 	}
 	fmt.Fprintf(out.stdout, "%s  the bank was told: %s\n  follow it with: tracker watch %s\n", p.ID, c.Decision, p.ID)
 	return nil

@@ -28,9 +28,9 @@ func (c *whyCommand) Run(ctx context.Context, out *console) error {
 		return err
 	}
 	if strings.HasPrefix(c.ID, "pay_") {
-		return get(ctx, out, c.remote, path, tellPayment)
+		return fetch(ctx, out, c.remote, path, tellPayment)
 	}
-	return get(ctx, out, c.remote, path, tellOrder)
+	return fetch(ctx, out, c.remote, path, tellOrder)
 }
 
 func tellPayment(w io.Writer, p paymentView) {
@@ -65,7 +65,7 @@ func tellPayment(w io.Writer, p paymentView) {
 func tellChecks(w io.Writer, p paymentView) {
 	asked := "The bank has not been asked yet."
 	if p.Checks > 0 {
-		asked = fmt.Sprintf("The bank was asked %s", times(p.Checks))
+		asked = fmt.Sprintf("The bank was asked %s", countText(p.Checks))
 		if p.LastCheckAt != nil {
 			asked += ", last at " + timeText(*p.LastCheckAt)
 		}
@@ -222,7 +222,7 @@ func firstUpper(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-func times(n int) string {
+func countText(n int) string {
 	if n == 1 {
 		return "once"
 	}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"math"
+	"math/bits"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// figure is one measured number.
+type figure struct {
+	Group string  `json:"group"` // what was measured
+	Lane  string  `json:"lane"`  // of whom
+	Name  string  `json:"name"`
+	Value float64 `json:"value"`
+	Unit  string  `json:"unit"`
+}
+
+// report is what a run measured.
+type report struct {
+	Title   string    `json:"title"`
+	Setting string    `json:"setting"`
+	Machine string    `json:"machine"`
+	At      time.Time `json:"at"`
+	Figures []figure  `json:"figures"`
+}
+
+func newReport(title, setting string) *report {
+	machine := fmt.Sprintf("%s/%s, %d CPUs, %s", runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	return &report{Title: title, Setting: setting, Machine: machine, At: time.Now().UTC().Truncate(time.Second)}
+}
+
+func (r *report) add(group, lane, name string, value float64, unit string) {
+	r.Figures = append(r.Figures, figure{group, lane, name, value, unit})
+}
+
+// delays adds the percentiles of a histogram.
+func (r *report) delays(group, lane, of string, h *histogram) {
+	for _, p := range []float64{50, 99} {
+		r.add(group, lane, fmt.Sprintf("%s p%g", of, p), h.percentile(p).Seconds()*1000, "ms")
+	}
+}
+
+func (r *report) writeJSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// writeTables prints one table per group: lanes down, figures across.
+func (r *report) writeTables(w io.Writer) {
+	fmt.Fprintf(w, "%s: %s\n%s\n", r.Title, r.Setting, r.Machine)
+	for _, group := range distinct(r.Figures, func(f figure) string { return f.Group }) {
+		list := slices.DeleteFunc(slices.Clone(r.Figures), func(f figure) bool { return f.Group != group })
+		names := distinct(list, figure.heading)
+		fmt.Fprintln(w)
+		table(w, strings.ToUpper(group)+"\t"+strings.Join(names, "\t"), func(row func(...any)) {
+			for _, lane := range distinct(list, func(f figure) string { return f.Lane }) {
+				cells := []any{lane}
+				for _, name := range names {
+					cells = append(cells, cell(list, lane, name))
+				}
+				row(cells...)
+			}
+		})
+	}
+}
+
+func cell(list []figure, lane, name string) string {
+	for _, f := range list {
+		if f.Lane == lane && f.heading() == name {
+			return short(f.Value)
+		}
+	}
+	return "-"
+}
+
+func (f figure) heading() string {
+	if f.Unit == "" {
+		return f.Name
+	}
+	return f.Name + " (" + f.Unit + ")"
+}
+
+// short prints three significant digits.
+func short(v float64) string {
+	switch a := math.Abs(v); {
+	case a == math.Trunc(a) && a < 1e6, a >= 100:
+		return fmt.Sprintf("%.0f", v)
+	case a >= 10:
+		return fmt.Sprintf("%.1f", v)
+	case a >= 1:
+		return fmt.Sprintf("%.2f", v)
+	}
+	return fmt.Sprintf("%.3f", v)
+}
+
+func distinct(list []figure, key func(figure) string) (keys []string) {
+	for _, f := range list {
+		if k := key(f); !slices.Contains(keys, k) {
+			keys = append(keys, k)
+		}
+	}
+	return keys
+}
+
+// svg draws each figure that several lanes have as bars.
+func (r *report) svg() []byte {
+	var b bytes.Buffer
+	y := 60
+	for _, group := range distinct(r.Figures, func(f figure) string { return f.Group }) {
+		for _, name := range distinct(r.Figures, func(f figure) string { return f.Name }) {
+			list := slices.DeleteFunc(slices.Clone(r.Figures), func(f figure) bool { return f.Group != group || f.Name != name })
+			if len(list) > 1 {
+				y = bars(&b, group+": "+name, list, y)
+			}
+		}
+	}
+	head := fmt.Sprintf(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 %d" font-family="sans-serif" font-size="13" fill="#222"><rect width="760" height="%d" fill="#fff"/>`+
+		`<text x="16" y="26" font-size="17" font-weight="600">%s</text><text x="16" y="44" fill="#666">%s · %s</text>`,
+		y, y, html.EscapeString(r.Title), html.EscapeString(r.Setting), html.EscapeString(r.Machine))
+	return append(append([]byte(head), b.Bytes()...), "</svg>\n"...)
+}
+
+func bars(b *bytes.Buffer, title string, list []figure, y int) int {
+	most := slices.MaxFunc(list, func(a, b figure) int { return int(math.Copysign(1, a.Value-b.Value)) }).Value
+	fmt.Fprintf(b, `<text x="16" y="%d" font-weight="600">%s (%s)</text>`, y+16, html.EscapeString(title), html.EscapeString(firstOf(list[0].Unit, "number")))
+	y += 24
+	for _, f := range list {
+		width := 1.0
+		if most > 0 {
+			width = max(1, 480*f.Value/most)
+		}
+		fmt.Fprintf(b, `<text x="130" y="%d" text-anchor="end">%s</text><rect x="140" y="%d" width="%.0f" height="14" rx="2" fill="#3b6fb6"/><text x="%.0f" y="%d" fill="#444">%s</text>`,
+			y+12, html.EscapeString(f.Lane), y, width, 146+width, y+12, short(f.Value))
+		y += 20
+	}
+	return y + 14
+}
+
+// histogram counts durations in buckets of 6 % width, from 1 µs on. Safe for
+// concurrent use; the zero value is empty.
+type histogram struct {
+	buckets [64 * steps]atomic.Int64
+	count   atomic.Int64
+}
+
+const steps = 16 // per power of two
+
+func (h *histogram) add(d time.Duration) {
+	h.buckets[bucketOf(d)].Add(1)
+	h.count.Add(1)
+}
+
+func bucketOf(d time.Duration) int {
+	v := uint64(max(d.Nanoseconds(), 1))
+	power := bits.Len64(v) - 1
+	rest := v - 1<<power
+	if power >= 4 {
+		return power*steps + int(rest>>(power-4))
+	}
+	return power*steps + int(rest<<(4-power))
+}
+
+// percentile is the upper end of the bucket that p percent lie below.
+func (h *histogram) percentile(p float64) time.Duration {
+	want, seen := int64(math.Ceil(float64(h.count.Load())*p/100)), int64(0)
+	for i := range h.buckets {
+		if seen += h.buckets[i].Load(); seen >= want && seen > 0 {
+			power, step := i/steps, i%steps
+			return time.Duration(math.Ldexp(1+float64(step+1)/steps, power))
+		}
+	}
+	return 0
+}
