@@ -28,6 +28,9 @@
 //   - Forgery by another site is refused with the standard library's
 //     CrossOriginProtection wherever cookies could authenticate a change; a
 //     token in a form would do no better in today's browsers.
+//   - echo routes and carries the request's values, no more: handlers return
+//     data or errors, so that another router would be a day's work.
+//   - client_golang counts, in a registry of its own, labelled by route.
 //   - x/time/rate in otter's bounded cache limits callers: a million addresses
 //     cost the memory of the newest hundred thousand.
 package web
