@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -145,29 +144,40 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	return nil
 }
 
-// follow hands the stream to the feed. After a gap the stream itself may have
-// lost something, so it is made whole first; then the feed reads again what is
-// watched. Both go on until they could.
+// follow hands the stream to the feed. What was read before the follower stood
+// may be stale, and after a gap the stream itself may have lost something: then
+// it is made whole first, and the feed reads again what it holds.
 func (p *process) follow(ctx context.Context, s *parts) error {
 	life := p.bus.Incarnation()
 	return p.bus.Follow(ctx, natsbus.Follower{
 		Event: s.notifier.Publish,
+		Ready: func() { p.untilDone(ctx, "the start", s.notifier.Resync) },
 		Gap: func(reason string) {
-			for ctx.Err() == nil {
+			p.untilDone(ctx, reason, func(ctx context.Context) error {
 				now := p.bus.Incarnation()
-				err := errors.Join(p.restore(ctx, s, now != life), s.notifier.Resync(ctx))
-				if err == nil {
-					life = now
-					return
+				if err := p.restore(ctx, s, now != life); err != nil {
+					return err
 				}
-				p.log.WarnContext(ctx, "the feed is not whole; trying again", "after", reason, "error", err)
-				select {
-				case <-ctx.Done():
-				case <-time.After(time.Second):
-				}
-			}
+				life = now
+				return s.notifier.Resync(ctx)
+			})
 		},
 	})
+}
+
+// untilDone tries again until fn succeeds or ctx ends.
+func (p *process) untilDone(ctx context.Context, after string, fn func(context.Context) error) {
+	for ctx.Err() == nil {
+		err := fn(ctx)
+		if err == nil {
+			return
+		}
+		p.log.WarnContext(ctx, "the feed is not whole; trying again", "after", after, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // sweepInterval is how often stored answers that have expired are deleted.
