@@ -2,8 +2,8 @@ package paymentsdb
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
-	"slices"
 	"time"
 
 	"gorm.io/gorm"
@@ -32,68 +32,32 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (payments.Pa
 	return list[0], nil
 }
 
-// find reads payments with all that belongs to them. The parts come by queries of
-// their own, and a payment may change between them: what changed is read again,
-// so that nobody sees the status of one moment with the refunds of another.
+// find reads payments with all that belongs to them, as of one moment.
 func (s *Store) find(ctx context.Context, choose func(*gorm.DB) *gorm.DB) ([]payments.Payment, error) {
-	db := s.db.Read(ctx)
-	rows, list, err := read(choose(db), db)
-	for range attempts {
-		var stale []string
-		if err == nil {
-			stale, err = changed(db, rows)
+	var found []payments.Payment
+	err := snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
+		var rows []paymentRow
+		if err := choose(tx).Find(&rows).Error; err != nil {
+			return fmt.Errorf("paymentsdb: read payments: %w", err)
 		}
-		if err != nil || len(stale) == 0 {
-			return values(list), err
+		list, err := complete(tx, rows)
+		found = make([]payments.Payment, len(list))
+		for i, p := range list {
+			found[i] = *p
 		}
-		var newer []paymentRow
-		var fresh []*payments.Payment
-		newer, fresh, err = read(db.Where("id IN ?", stale), db)
-		for i, row := range newer {
-			at := slices.IndexFunc(rows, func(r paymentRow) bool { return r.ID == row.ID })
-			rows[at], list[at] = row, fresh[i]
-		}
-	}
-	return nil, fmt.Errorf("paymentsdb: read payments: %w", ErrStale)
+		return err
+	})
+	return found, err
 }
 
-func read(chosen, db *gorm.DB) ([]paymentRow, []*payments.Payment, error) {
-	var rows []paymentRow
-	if err := chosen.Find(&rows).Error; err != nil {
-		return nil, nil, fmt.Errorf("paymentsdb: read payments: %w", err)
+// snapshot lets several queries see one moment, so that nobody gets the status of
+// one with the refunds of another. Inside a transaction they do anyway, as far as
+// that one's own rows go.
+func snapshot(db *gorm.DB, fn func(tx *gorm.DB) error) error {
+	if _, pool := db.Statement.ConnPool.(gorm.TxBeginner); !pool {
+		return fn(db)
 	}
-	list, err := complete(db, rows)
-	return rows, list, err
-}
-
-// changed lists the rows that the database has in another revision by now.
-func changed(db *gorm.DB, rows []paymentRow) ([]string, error) {
-	ids, revisions := make([]string, len(rows)), map[string]int64{}
-	for i, row := range rows {
-		ids[i], revisions[row.ID] = row.ID, row.Revision
-	}
-	var now []paymentRow
-	if len(rows) == 0 {
-		return nil, nil
-	}
-	if err := db.Select("id", "revision").Where("id IN ?", ids).Find(&now).Error; err != nil {
-		return nil, fmt.Errorf("paymentsdb: read payments again: %w", err)
-	}
-	var stale []string
-	for _, row := range now {
-		if revisions[row.ID] != row.Revision {
-			stale = append(stale, row.ID)
-		}
-	}
-	return stale, nil
-}
-
-func values(list []*payments.Payment) []payments.Payment {
-	copies := make([]payments.Payment, len(list))
-	for i, p := range list {
-		copies[i] = *p
-	}
-	return copies
+	return db.Transaction(fn, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 }
 
 // Refund implements [payments.Reader].
