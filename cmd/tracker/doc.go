@@ -29,6 +29,7 @@
 //     directory says so. PostgreSQL and NATS are for more than one.
 //   - Orders and payments ask each other over the bus even in one process: one
 //     path, which every test exercises.
+//   - coder/websocket and r3labs/sse are what the bench measures beside our own.
 //   - r3labs/sse is the client behind watch and listen, in the shape that
 //     survives its defects: one attempt at a time, cursor kept by us.
 package main
