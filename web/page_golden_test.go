@@ -13,6 +13,7 @@ import (
 	"tracker/notify/eventwire"
 	"tracker/orders"
 	"tracker/payments"
+	"tracker/payments/money"
 )
 
 // The moment at which every golden state is looked at.
@@ -321,7 +322,7 @@ func TestTwins_say_the_same(t *testing.T) {
 			}
 		}
 	}
-	raw, err := json.Marshal(map[string]any{"examples": list, "icons": icons()})
+	raw, err := json.Marshal(map[string]any{"examples": list, "icons": icons(), "sums": sums(all), "plurals": plurals()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -330,6 +331,35 @@ func TestTwins_say_the_same(t *testing.T) {
 		t.Fatal(err)
 	}
 	runNode(t, "testdata/js/twins.mjs", file)
+}
+
+type sumExample struct {
+	Lang, Currency, Text string
+	Minor                int64
+}
+
+// sums are amounts of every currency in every language.
+func sums(all map[string]words) []sumExample {
+	list := []sumExample{}
+	for _, lang := range languages() {
+		for _, c := range money.Currencies() {
+			for _, minor := range []int64{0, -5, 4198, 123456789} {
+				list = append(list, sumExample{lang, string(c), phrases{all[lang], goldenNow}.money(minor, string(c)), minor})
+			}
+		}
+	}
+	return list
+}
+
+// plurals are the forms of whole numbers, to be compared with Intl.PluralRules.
+func plurals() map[string][]string {
+	forms := map[string][]string{}
+	for _, lang := range languages() {
+		for n := range int64(130) {
+			forms[lang] = append(forms[lang], pluralForm(lang, n))
+		}
+	}
+	return forms
 }
 
 // runNode runs a script with the machine's Node.js, which make test installs.

@@ -16,8 +16,14 @@ const bare = (v) => {
   return out;
 };
 
-const { examples, icons: drawn } = read(process.argv[2]);
+const { examples, icons: drawn, sums, plurals } = read(process.argv[2]);
 assert.deepEqual(icons, drawn, "icons");
+for (const [lang, forms] of Object.entries(plurals)) {
+  assert.deepEqual(forms.map((_, n) => new Intl.PluralRules(lang).select(n)), forms, "plurals of " + lang);
+}
+for (const s of sums) {
+  assert.equal(phrases((cache[s.Lang] ??= words(s.Lang)), { lang: s.Lang, now: 0, english }).money(s.Minor, s.Currency), s.Text, s.Lang + " " + s.Currency);
+}
 let failures = 0;
 for (const e of examples) {
   const p = phrases((cache[e.lang] ??= words(e.lang)), { lang: e.lang, now: Date.parse(e.now), zone: "UTC", english });
