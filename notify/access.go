@@ -13,7 +13,7 @@ type Access struct {
 	Owner string // the resource that a tracking token opens; "" for a merchant's key
 	Epoch int64  // the token's epoch; means nothing without Owner
 
-	Principal string // who: counted by the limit on new connections, and what CloseKey names
+	Principal string // who: what CloseKey names
 	Address   string // the client's address, for the limit per address; "" is not counted
 }
 

@@ -21,7 +21,7 @@ var (
 
 // LimitError refuses a connection that would be one too many.
 type LimitError struct {
-	Limit      string        // which one: "total", "feed", "address", "connects", "draining"
+	Limit      string        // which one: "total", "feed", "address", "draining"
 	RetryAfter time.Duration // when it is worth trying again, jittered
 	Total      bool          // the server as a whole is full (503), not the caller's share (429)
 }

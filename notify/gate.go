@@ -9,29 +9,20 @@ import (
 // gate counts places and refuses what would be one too many. A limit of 0 is none.
 type gate struct {
 	maxTotal, maxFeed, maxAddress int
-	interval                      time.Duration // between new connections of one principal; 0: no limit
 
-	mu       sync.Mutex
-	closed   bool // draining: nobody enters
-	total    int
-	busy     int // handlers that run, also after their watcher ended
-	address  map[string]int
-	connects map[string]time.Time // per principal: when its bucket is full again
+	mu      sync.Mutex
+	closed  bool // draining: nobody enters
+	total   int
+	busy    int // handlers that run, also after their watcher ended
+	address map[string]int
 }
 
-const connectBurst = 10 // connections that a principal may open at once under a limit per second
-
 func newGate(o Options) *gate {
-	g := &gate{maxTotal: o.MaxWatchers, maxFeed: o.MaxPerFeed, maxAddress: o.MaxPerAddress,
-		address: make(map[string]int), connects: make(map[string]time.Time)}
-	if o.ConnectsPerSecond > 0 {
-		g.interval = time.Duration(float64(time.Second) / o.ConnectsPerSecond)
-	}
-	return g
+	return &gate{maxTotal: o.MaxWatchers, maxFeed: o.MaxPerFeed, maxAddress: o.MaxPerAddress, address: make(map[string]int)}
 }
 
 // enter takes a place for w or returns a *LimitError.
-func (g *gate) enter(w *watcher, now time.Time) error {
+func (g *gate) enter(w *watcher) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	switch {
@@ -43,9 +34,6 @@ func (g *gate) enter(w *watcher, now time.Time) error {
 		return &LimitError{Limit: "feed", RetryAfter: later()}
 	case g.maxAddress > 0 && w.address != "" && g.address[w.address] >= g.maxAddress:
 		return &LimitError{Limit: "address", RetryAfter: later()}
-	}
-	if wait := g.connect(w.principal, now); wait > 0 {
-		return &LimitError{Limit: "connects", RetryAfter: wait + soon()}
 	}
 	g.total++
 	w.topic.admitted++
@@ -63,34 +51,6 @@ func (g *gate) leave(w *watcher) {
 	if g.maxAddress > 0 && w.address != "" {
 		if g.address[w.address]--; g.address[w.address] == 0 {
 			delete(g.address, w.address)
-		}
-	}
-}
-
-// connect takes one token of the principal's bucket, or says how long it takes
-// until there is one. The bucket is a single time: when it will be full again.
-func (g *gate) connect(principal string, now time.Time) time.Duration {
-	if g.interval == 0 || principal == "" {
-		return 0
-	}
-	full := g.connects[principal]
-	if full.Before(now) {
-		full = now
-	}
-	if wait := full.Sub(now) - (connectBurst-1)*g.interval; wait > 0 {
-		return wait
-	}
-	g.connects[principal] = full.Add(g.interval)
-	return 0
-}
-
-// sweep forgets the buckets that are full.
-func (g *gate) sweep(now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	for principal, full := range g.connects {
-		if full.Before(now) {
-			delete(g.connects, principal)
 		}
 	}
 }

@@ -42,11 +42,10 @@ type Options struct {
 	PollHint     time.Duration // Retry-After on a short poll (5 s)
 	DrainWindow  time.Duration // over which Drain spreads its goodbyes (5 s)
 
-	MaxWatchers       int      // in total
-	MaxPerFeed        int      //
-	MaxPerAddress     int      //
-	ConnectsPerSecond float64  // new connections per principal
-	Origins           []string // further origins that may open a WebSocket: scheme://host[:port], or "*"
+	MaxWatchers   int      // in total
+	MaxPerFeed    int      //
+	MaxPerAddress int      //
+	Origins       []string // further origins that may open a WebSocket: scheme://host[:port], or "*"
 
 	CacheBytes int  // newest messages kept in memory, estimated (4 MiB)
 	SendBuffer int  // SO_SNDBUF of a parked connection (32 KiB); the kernel doubles it

@@ -14,11 +14,11 @@ type counters struct {
 	coldReads atomic.Int64
 	polls     atomic.Int64
 	unchanged atomic.Int64
-	refused   [5]atomic.Int64
+	refused   [4]atomic.Int64
 }
 
 // limits name the counters in refused.
-func limits() [5]string { return [...]string{"total", "feed", "address", "connects", "draining"} }
+func limits() [4]string { return [...]string{"total", "feed", "address", "draining"} }
 
 // Watchers is how many clients are on one lane now.
 type Watchers struct {

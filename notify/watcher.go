@@ -146,7 +146,7 @@ func (n *Notifier) enter(a Access, lane Lane) (*watcher, error) {
 		w.address = strings.Clone(a.Address)
 	}
 	w.topic = n.hub.acquire(a.Key)
-	if err := n.gate.enter(w, n.now()); err != nil {
+	if err := n.gate.enter(w); err != nil {
 		n.hub.release(w.topic)
 		return nil, err
 	}

@@ -96,7 +96,7 @@ func (n *Notifier) turn(ctx context.Context) {
 	tick := time.NewTicker(max(time.Millisecond, period/slots))
 	defer tick.Stop()
 	var list []*watcher
-	for round := 0; ; round++ {
+	for {
 		select {
 		case <-ctx.Done():
 			return
@@ -107,9 +107,6 @@ func (n *Notifier) turn(ctx context.Context) {
 			n.visit(w)
 		}
 		clear(list)
-		if round%slots == 0 {
-			n.gate.sweep(n.now())
-		}
 	}
 }
 

@@ -144,37 +144,6 @@ func TestLongPoll_waits_exactly(t *testing.T) {
 	})
 }
 
-func TestConnects_limit_fills_again(t *testing.T) {
-	t.Parallel()
-	bubble(t, func(o *notify.Options) { o.ConnectsPerSecond = 1 }, func(t *testing.T, n *notify.Notifier, f *feed) {
-		connect := func() error {
-			ctx, cancel := context.WithCancel(t.Context())
-			cancel() // to come in is enough
-			w := &recorder{header: http.Header{}}
-			return n.ServeFeed(w, get(t, "?after=1&wait=1").WithContext(ctx), notify.Access{Key: f.key, Principal: "p"})
-		}
-		admitted := func() (count int) {
-			for range 50 {
-				if _, refused := connect().(*notify.LimitError); !refused {
-					count++
-				}
-			}
-			return count
-		}
-		if got := admitted(); got != 10 {
-			t.Errorf("%d at once, want the burst of 10", got)
-		}
-		time.Sleep(3 * time.Second)
-		if got := admitted(); got != 3 {
-			t.Errorf("%d after 3 s, want 3", got)
-		}
-		time.Sleep(time.Hour)
-		if got := admitted(); got != 10 {
-			t.Errorf("%d after an hour, want 10", got)
-		}
-	})
-}
-
 func TestDrain_is_paced(t *testing.T) {
 	t.Parallel()
 	bubble(t, func(o *notify.Options) { o.DrainWindow = 10 * time.Second }, func(t *testing.T, n *notify.Notifier, f *feed) {

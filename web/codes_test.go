@@ -84,7 +84,6 @@ func TestCodes(t *testing.T) {
 		{replay, &webhooks.ConflictError{Code: "endpoint_limit"}, 409, "endpoint_limit"},
 		{feed, &notify.LimitError{Limit: "total", Total: true, RetryAfter: 1500 * time.Millisecond}, 503, "overloaded"},
 		{feed, &notify.LimitError{Limit: "feed", RetryAfter: time.Second}, 429, "too_many_watchers"},
-		{feed, &notify.LimitError{Limit: "connects", RetryAfter: time.Second}, 429, "rate_limited"},
 		{feed, notify.ErrUnavailable, 503, "unavailable"}, {feed, notify.ErrOrigin, 403, "cross_origin"},
 		{feed, &notify.BadRequestError{Code: "invalid_upgrade", Parameter: "Upgrade"}, 400, "invalid_upgrade"},
 		{feed, &notify.BadRequestError{Code: "invalid_query", Parameter: "query"}, 400, "invalid_query"},

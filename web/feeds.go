@@ -113,8 +113,6 @@ func problemOfFeeds(err error) *problem {
 		return newProblem("cross_origin", "")
 	case errors.As(err, &limit) && limit.Total:
 		return newProblem("overloaded", "").retryAfter(limit.RetryAfter)
-	case errors.As(err, &limit) && limit.Limit == "connects":
-		return newProblem("rate_limited", "").retryAfter(limit.RetryAfter)
 	case errors.As(err, &limit):
 		return newProblem("too_many_watchers", "").retryAfter(limit.RetryAfter)
 	case errors.As(err, &bad):
