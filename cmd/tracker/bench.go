@@ -12,6 +12,8 @@ import (
 type benchCommand struct {
 	Feed       benchFeed       `cmd:"" help:"Event streams: memory, CPU, delay, storms and stalled clients, by path and beside plain handlers."`
 	Transports benchTransports `cmd:"" help:"Short poll, long poll, SSE and WebSocket on the same changes."`
+	Poll       benchPoll       `cmd:"" help:"Short polls beside a bare echo handler, and many waiting polls."`
+	Rest       benchRest       `cmd:"" help:"Creating orders by the API beside committing the same SQL statements."`
 	Screen     benchScreen     `cmd:"" help:"From a REST call that changes an order to the event in a client, through the whole program."`
 	Webhooks   benchWebhooks   `cmd:"" help:"Deliveries to many endpoints, with and without hanging ones among them."`
 	Lane       benchLane       `cmd:"" hidden:"" help:"The server's side of a measurement: started by the others."`

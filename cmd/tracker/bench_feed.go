@@ -56,31 +56,50 @@ func (s *stage) seed(ctx context.Context, orders int) error {
 }
 
 // idle measures the server's memory per connection. A first crowd comes and
-// goes, so that pools and tables have grown to their size.
+// goes, so that what is made once is there before.
 func (c *benchFeed) idle(ctx context.Context, _ *console, r *report, lane string) error {
 	return with(ctx, lane, func(s *stage) error {
 		if err := s.seed(ctx, 1); err != nil {
 			return err
 		}
-		before, err := s.lane.usage(ctx, true)
+		warm := newCrowd(s.lane.feed)
+		if err := warm.join(ctx, min(c.Clients, 100), sameOrder); err != nil {
+			return err
+		}
+		warm.leave()
+		none, err := s.atRest(ctx)
 		if err != nil {
 			return err
 		}
-		if err := s.crowd.join(ctx, c.Clients, sameOrder); err != nil {
-			return err
-		}
-		if err := s.settle(ctx); err != nil {
-			return err
-		}
-		after, err := s.lane.usage(ctx, true)
+		some, err := s.after(ctx, max(c.Clients/10, 1))
 		if err != nil {
 			return err
 		}
-		n := float64(c.Clients)
-		r.add("idle", lane, "memory per connection", float64(after.PSS-before.PSS)/n/1024, "KB")
-		r.add("idle", lane, "goroutines per connection", float64(after.Goroutines-before.Goroutines)/n, "")
+		all, err := s.after(ctx, c.Clients-c.Clients/10)
+		if err != nil {
+			return err
+		}
+		n, rest := float64(len(s.crowd.members)), float64(c.Clients-c.Clients/10)
+		r.add("idle", lane, "memory per connection", float64(all.PSS-none.PSS)/n/1024, "KB")
+		r.add("idle", lane, "slope over the last 90 %", float64(all.PSS-some.PSS)/rest/1024, "KB")
+		r.add("idle", lane, "goroutines per connection", float64(all.Goroutines-none.Goroutines)/n, "")
 		return nil
 	})
+}
+
+// after adds n clients and measures once they rest.
+func (s *stage) after(ctx context.Context, n int) (usage, error) {
+	if err := s.crowd.join(ctx, n, sameOrder); err != nil {
+		return usage{}, err
+	}
+	return s.atRest(ctx)
+}
+
+func (s *stage) atRest(ctx context.Context) (usage, error) {
+	if err := s.settle(ctx); err != nil {
+		return usage{}, err
+	}
+	return s.lane.usage(ctx, true)
 }
 
 // deliver measures one order that everybody watches.
@@ -147,7 +166,7 @@ func (c *benchFeed) spread(ctx context.Context, _ *console, r *report, lane stri
 			if err != nil {
 				return err
 			}
-			events := max(5*orders, 5000) / orders * orders
+			events := max(5*orders, 1000) / orders * orders
 			if err := s.lane.publish(ctx, publishing{Feeds: orders, Events: events, Rate: 5000}); err != nil {
 				return err
 			}

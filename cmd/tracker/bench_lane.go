@@ -33,8 +33,8 @@ type benchLane struct {
 	Name string `arg:""`
 }
 
-// lane is a way to serve the streams of many orders.
-type lane interface {
+// feedLane is a way to serve the streams of many orders.
+type feedLane interface {
 	http.Handler
 	// publish brings an event to all who watch its order.
 	publish(seq uint64, e eventwire.Event)
@@ -89,7 +89,7 @@ func raise() {
 
 // laneServer publishes on a lane as it is told. Its requests come one at a time.
 type laneServer struct {
-	lane  lane
+	lane  feedLane
 	seqs  map[string][]eventwire.Transition
 	at    uint64
 	conns *connBook

@@ -18,7 +18,7 @@ import (
 	"tracker/notify/eventwire"
 )
 
-func newLane(ctx context.Context, name string) (lane, error) {
+func newLane(ctx context.Context, name string) (feedLane, error) {
 	switch name {
 	case laneParked, laneR3:
 		return newTrackerLane(ctx, name == laneR3), nil
@@ -28,6 +28,8 @@ func newLane(ctx context.Context, name string) (lane, error) {
 		server := sse.New()
 		server.AutoReplay = false // it would number the events anew
 		return &r3Lane{server: server}, nil
+	case laneEcho:
+		return newEchoLane(), nil
 	case laneWriteLoop:
 		return &writeLoop{fds: map[string][]int{}}, nil
 	}
@@ -212,6 +214,12 @@ func (l *writeLoop) publish(_ uint64, e eventwire.Event) {
 }
 
 func (*writeLoop) cut() {}
+
+// silent is a lane without events.
+type silent struct{}
+
+func (silent) publish(uint64, eventwire.Event) {}
+func (silent) cut()                            {}
 
 // connBook knows the open connections of a server, so that they can be cut.
 type connBook struct {

@@ -32,11 +32,11 @@ func (c *benchScreen) Run(ctx context.Context, out *console) error {
 		return fmt.Errorf("--orders must be 1 to %d and --rate at least 1", mostClients)
 	}
 	raise()
-	dir, err := os.MkdirTemp("", "tracker-bench-")
+	dir, remove, err := tempDir()
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	s, err := startWhole(ctx, dir)
 	if err != nil {
 		return err
@@ -55,7 +55,14 @@ type whole struct {
 	cmd *exec.Cmd
 }
 
-func startWhole(ctx context.Context, dir string) (*whole, error) {
+// tempDir is an empty directory, and how to be rid of it.
+func tempDir() (dir string, remove func(), err error) {
+	dir, err = os.MkdirTemp("", "tracker-bench-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // what stays behind stays in the system's folder for such things
+}
+
+// startWhole starts it; env adds to its environment.
+func startWhole(ctx context.Context, dir string, env ...string) (*whole, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -76,6 +83,7 @@ func startWhole(ctx context.Context, dir string) (*whole, error) {
 		"TRACKER_DATABASE_URL=", "TRACKER_NATS_URL=", "TRACKER_PUBLIC_URL=", "TRACKER_BANK_URL=",
 		"TRACKER_BANK_SECRET=whsec_"+base64.StdEncoding.EncodeToString([]byte(rand.Text())), "TRACKER_TOKEN_SECRET="+rand.Text()+rand.Text(),
 		"TRACKER_LIMIT_READS=0", "TRACKER_LIMIT_WRITES=0", "TRACKER_LIMIT_CONNECTS=0", "TRACKER_MAX_WATCHERS=0", "TRACKER_MAX_WATCHERS_PER_ADDRESS=0", "TRACKER_MAX_WATCHERS_PER_ORDER=0")
+	cmd.Env = append(cmd.Env, env...)
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -157,8 +165,7 @@ func (s *whole) createOrders(ctx context.Context, n int) ([]string, error) {
 	ids := make([]string, n)
 	err := parallel(ctx, n, 32, func(i int) error {
 		var o orderView
-		body := map[string]any{"reference": fmt.Sprintf("bench-%d", i), "currency": "EUR", "items": []itemView{{SKU: "cup", Name: "Cup", Quantity: 1, UnitAmount: 1999}}}
-		err := s.api.call(ctx, "POST", "/v1/orders", body, &o)
+		err := s.api.call(ctx, "POST", "/v1/orders", benchOrderBody(i), &o)
 		ids[i] = o.ID
 		return err
 	})

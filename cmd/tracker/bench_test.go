@@ -69,6 +69,8 @@ func TestBench_runs(t *testing.T) {
 		{"feed --clients 30 --events 5 --for 1s --rate 20 --lanes parked,r3labs,write-loop", []string{"missed", "doubled", "never caught up", "none stalled, never caught up", "10 % stalled, never caught up"}, []string{laneParked, laneR3}},
 		{"transports --clients 5 --events 3 --every 100ms --interval 200ms", []string{"missed"}, []string{"short poll", "long poll", "SSE", "WebSocket"}},
 		{"screen --orders 10 --rate 20 --for 1s", []string{"missed"}, []string{"event in the client"}},
+		{"poll --width 2 --for 200ms --waiters 20", []string{"not answered"}, []string{laneParked}},
+		{"rest --width 4 --for 300ms", nil, nil},
 		{"webhooks --endpoints 20 --events 2 --hang 10", []string{"not delivered to them"}, []string{"0 % hang", "10 % hang"}},
 	} {
 		name, _, _ := strings.Cut(c.args, " ")
@@ -95,7 +97,7 @@ func TestBench_runs(t *testing.T) {
 					t.Errorf("%s, %s: %s is %v", f.Group, f.Lane, f.Name, f.Value)
 				}
 			}
-			if seen < len(c.lanes) {
+			if seen < len(c.lanes) || len(r.Figures) == 0 {
 				t.Errorf("only %d of the figures are there: %s", seen, out)
 			}
 			if _, err := os.Stat(picture); err != nil {

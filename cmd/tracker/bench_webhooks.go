@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -57,11 +56,11 @@ type hookRun struct {
 }
 
 func (c *benchWebhooks) measure(ctx context.Context, hang int) (*hookRun, error) {
-	dir, err := os.MkdirTemp("", "tracker-bench-")
+	dir, remove, err := tempDir()
 	if err != nil {
 		return nil, err
 	}
-	defer os.RemoveAll(dir)
+	defer remove()
 	quiet := slog.New(slog.DiscardHandler)
 	db, err := dbconn.Open(ctx, dbconn.Options{Path: filepath.Join(dir, "hooks.db"), Logger: quiet})
 	if err != nil {
