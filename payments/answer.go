@@ -50,6 +50,16 @@ func (f Opened) apply(c *change) (Verdict, error) {
 	return Same, nil
 }
 
+// Introduced says that the payment's reference is known and stored, so that
+// callbacks which were kept under it find their payment. It changes nothing by
+// itself.
+type Introduced struct{ Payment string }
+
+func (f Introduced) apply(c *change) (Verdict, error) {
+	_, err := c.payment(f.Payment)
+	return Same, err
+}
+
 // Refused is the provider's final no to what was asked of it.
 type Refused struct {
 	Payment string

@@ -60,7 +60,13 @@ func (s *Service) perform(ctx context.Context, p Payment) (Payment, error) {
 	facts := s.call(ctx, prov, &p)
 	s.heed(ctx, p.Provider, facts)
 	why := Why{At: s.now(), Cause: CausePoll, Evidence: p.Reference}
-	return s.update(ctx, p.Merchant, p.OrderID, p.ID, why, facts...)
+	after, err := s.update(ctx, p.Merchant, p.OrderID, p.ID, why, facts...)
+	if err != nil || p.Reference != "" || after.Reference == "" {
+		return after, err
+	}
+	// Callbacks that name only the session were kept under its reference, which
+	// nobody could look up before it was committed.
+	return s.update(ctx, p.Merchant, p.OrderID, p.ID, why, Introduced{p.ID})
 }
 
 // call makes the call and turns the answer into facts.

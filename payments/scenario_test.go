@@ -114,7 +114,6 @@ func TestRow04_parked_by_reference_is_applied_once_the_reference_is_known(t *tes
 	each(t, func(r *rig) {
 		r.say(payments.Payment{Reference: "ses_1"}, "evt_1", captured(1999))
 		p := r.start(r.order(1999))
-		r.settleAll(time.Minute * 3)
 		r.want(p.ID, payments.StatusCaptured)
 		if c := r.counts(); c.Parked != 0 {
 			r.Fatalf("parked: %d", c.Parked)

@@ -141,7 +141,7 @@ func (s *Service) payment(in Start, due Due) Payment {
 }
 
 func unpayable(due Due) error {
-	if due.Open {
+	if due.Amount.Minor <= 0 {
 		return &ConflictError{Code: CodeOrderPaid, Detail: "nothing is due on the order"}
 	}
 	return &ConflictError{Code: CodeOrderClosed, Detail: "the order takes no payment any more"}
