@@ -35,6 +35,7 @@ type commands struct {
 
 	Merchants merchantsCommand `cmd:"" help:"Make merchants and their first keys."`
 	Receive   receiveCommand   `cmd:"" help:"Receive webhooks and check their signatures: a receiver to begin with."`
+	Scenarios scenariosCommand `cmd:"" help:"Play the cases that decide whether a tracker can be trusted, and say which pass."`
 
 	tools
 }

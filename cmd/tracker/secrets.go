@@ -59,11 +59,7 @@ func loadKept(file string) (kept, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return kept{}, fmt.Errorf("TRACKER_DATA_DIR: %w", err)
 	}
-	k = kept{
-		TokenSecret: hex.EncodeToString(randomBytes(32)),
-		BankSecret:  "whsec_" + base64.StdEncoding.EncodeToString(randomBytes(32)),
-		SandboxKey:  "sk_test_" + hex.EncodeToString(randomBytes(20)),
-	}
+	k = madeSecrets()
 	text, err = json.MarshalIndent(k, "", "  ")
 	if err != nil {
 		return kept{}, err
@@ -88,6 +84,14 @@ func loadKept(file string) (kept, error) {
 		return kept{}, fmt.Errorf("TRACKER_DATA_DIR: %w", err)
 	}
 	return k, nil
+}
+
+func madeSecrets() kept {
+	return kept{
+		TokenSecret: hex.EncodeToString(randomBytes(32)),
+		BankSecret:  "whsec_" + base64.StdEncoding.EncodeToString(randomBytes(32)),
+		SandboxKey:  "sk_test_" + hex.EncodeToString(randomBytes(20)),
+	}
 }
 
 func randomBytes(n int) []byte {
