@@ -81,16 +81,13 @@ func (s *Server) showCheckout(c echo.Context, status int, st pageState, v visit)
 		checkoutView: view, ID: st.Order.ID, Key: eventwire.NewID("", s.now()), Rest: itoa(st.rest()), Alert: v.Flash == "bank_down" || v.Flash == "unsure",
 		Count: p.count("items_n", pieces, nil), TotalWord: p.get("h_total"), orderFoot: d.foot(),
 	}
-	out, err := s.shopperPage(c, d, "/checkout/"+st.Order.ID, "checkout.js", body)
+	out, err := s.shopperPage(d, "checkout.js", body)
 	if err != nil {
 		return err
 	}
 	out.Title = view.Title.String() + " - " + out.Ref + " - " + out.Brand
-	if view.Waiting {
-		out.Reload, out.Self = true, c.Request().URL.Path
-		if c.Request().Method == http.MethodGet && c.QueryParam("reload") != "off" {
-			out.Refresh = checkoutReload
-		}
+	if view.Waiting && c.Request().Method == http.MethodGet {
+		out.reloadEvery(c, checkoutReload)
 	}
 	return s.render(c, status, "checkout", out, pagePolicy{FormAction: s.deps.Pages.FormOrigins})
 }

@@ -331,7 +331,7 @@ func (d describer) waiting(p payments.Summary, v visit) *checkoutView {
 		if next := p.NextCheckAt; next != nil && next.After(d.now) {
 			confirms.Note = d.say("c_step_next", args{"next": *next})
 		}
-		c.Steps = []step{{State: "past", Label: d.say("c_step_back", nil), Time: d.moment(v.At)}, confirms}
+		c.Steps = d.named([]step{{State: "past", Label: d.say("c_step_back", nil), Time: d.moment(v.At)}, confirms})
 	}
 	return c
 }

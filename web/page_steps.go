@@ -9,6 +9,7 @@ import (
 // step is one milestone. It moves only because an event moved it.
 type step struct {
 	State string `json:"state"` // past, now, next, problem, ended
+	Word  string `json:"word"`  // the state in a word, for who cannot see the shape
 	Label text   `json:"label"`
 	Time  text   `json:"time"`
 	Note  text   `json:"note"`
@@ -16,7 +17,17 @@ type step struct {
 
 // steps is the timeline of the order. What has no evidence is left out once a
 // later step has some; what comes after an end does not exist.
-func (d describer) steps(h headline) []step {
+func (d describer) steps(h headline) []step { return d.named(d.milestones(h)) }
+
+// named adds each step's state as a word.
+func (d describer) named(list []step) []step {
+	for i, s := range list {
+		list[i].Word = d.get("x_" + s.State)
+	}
+	return list
+}
+
+func (d describer) milestones(h headline) []step {
 	list := []step{{Label: d.say("s_ordered", nil), Time: d.moment(d.Order.CreatedAt), State: "past"}}
 	if s, ok := d.paidStep(); ok {
 		list = append(list, s)

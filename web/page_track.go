@@ -85,22 +85,19 @@ func (s *Server) trackPage(c echo.Context) error {
 		body.First, body.Older = v.Log[:firstEntries], v.Log[firstEntries:]
 		body.ShowAll = p.count("show_all", int64(len(v.Log)), nil)
 	}
-	out, err := s.shopperPage(c, d, "/track/"+id, "order.js", body)
+	out, err := s.shopperPage(d, "order.js", body)
 	if err != nil {
 		return err
 	}
 	out.Title, out.Preview = d.title(v.headline), true
 	if !st.Closed {
-		out.Reload = true
-		if c.QueryParam("reload") != "off" {
-			out.Refresh = trackReload
-		}
+		out.reloadEvery(c, trackReload)
 	}
 	return s.render(c, http.StatusOK, "track", out, pagePolicy{})
 }
 
 // shopperPage is what the pages of an order have in common.
-func (s *Server) shopperPage(c echo.Context, d describer, self, script string, body any) (page, error) {
+func (s *Server) shopperPage(d describer, script string, body any) (page, error) {
 	data := struct {
 		pageState
 		Lang string `json:"lang"`
@@ -116,8 +113,25 @@ func (s *Server) shopperPage(c echo.Context, d describer, self, script string, b
 	}
 	return page{
 		words: d.words, Brand: brand, BrandURL: shop.URL, Ref: d.say("order_n", args{"ref": name(d.Order.Reference)}).String(),
-		Self: self, State: block, Scripts: []string{script}, Body: body,
+		State: block, Scripts: []string{script}, Body: body,
 	}, nil
+}
+
+// reloadEvery keeps the page of a browser without script fresh, and lets its
+// reader stop that.
+func (p *page) reloadEvery(c echo.Context, seconds int) {
+	u := *c.Request().URL
+	q := u.Query()
+	p.Reload = true
+	if q.Get("reload") != "off" && c.Request().Method == http.MethodGet {
+		p.Refresh = seconds
+	}
+	q.Del("reload")
+	u.RawQuery = q.Encode()
+	p.With = u.RequestURI()
+	q.Set("reload", "off")
+	u.RawQuery = q.Encode()
+	p.Without = u.RequestURI()
 }
 
 func (d describer) foot() orderFoot {

@@ -199,10 +199,11 @@ type page struct {
 	BrandURL string
 	Ref      string // the order's reference, on the right of the header
 	Sandbox  bool
-	Preview  bool // link preview for a page that may be shared
-	Refresh  int  // seconds, for browsers without script; 0 never
-	Reload   bool // offer to stop or start the refresh
-	Self     string
+	Preview  bool          // link preview for a page that may be shared
+	Refresh  int           // seconds, for browsers without script; 0 never
+	Reload   bool          // offer to stop or start the refresh
+	With     string        // this address, reloading itself
+	Without  string        // this address, not reloading itself
 	State    template.HTML // a JSON data block for the script
 	Scripts  []string
 	Style    template.HTML

@@ -18,7 +18,7 @@ function fresh() { return crypto.randomUUID ? crypto.randomUUID() : String(Math.
 /** @param {any} s */
 const step = (s) => h("li", { class: "step " + s.state, "aria-current": s.state === "now" ? "step" : null },
   h("span", { class: "dot", "aria-hidden": "true" }, icon(s.state === "past" ? "done" : "")),
-  h("span", { class: "label" }, nodes(s.label)), h("span", { class: "at" }, nodes(s.time)),
+  h("span", { class: "label" }, nodes(s.label), " ", h("span", { class: "vh" }, s.word)), h("span", { class: "at" }, nodes(s.time)),
   s.note?.length ? h("span", { class: "note" }, nodes(s.note)) : null);
 
 /** @param {any} a @param {any} p */

@@ -118,8 +118,8 @@ export function checkout(state, p, visit) {
     const c = waited < STILL ? view("waiting", "active", "bank_wait", {}, say("c_waiting_text"))
       : waited < ASKING ? view("still", "active", "c_still", {}, say("c_still_text")) : asking(since);
     if (visit.from_bank && visit.at) {
-      c.steps = [{ state: "past", label: say("c_step_back"), time: value(time(visit.at), "moment"), note: [] },
-        { state: "now", label: say("c_step_confirms"), time: [],
+      c.steps = [{ state: "past", word: p.get("x_past"), label: say("c_step_back"), time: value(time(visit.at), "moment"), note: [] },
+        { state: "now", word: p.get("x_now"), label: say("c_step_confirms"), time: [],
           note: ahead(pay.next_check_at) ? say("c_step_next", { next: time(pay.next_check_at) }) : [] }];
     }
     return waits(c);

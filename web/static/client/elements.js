@@ -48,7 +48,7 @@ svg{inline-size:1em;block-size:1em;flex:none;margin-block-start:.15em;fill:none;
 .action.primary{background:var(--a);border-color:var(--a);color:var(--oa)}
 .action:focus-visible{outline:2px solid var(--a);outline-offset:2px}
 .vh{position:absolute;inline-size:1px;block-size:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
-@container (min-width:44rem){.steps{grid-auto-flow:column;grid-auto-columns:1fr}.step{grid-template-columns:1fr}}
+@container (min-width:44rem){.steps{grid-auto-flow:column;grid-auto-columns:1fr}.step{grid-template-columns:1fr;align-content:start}.step-icon{align-self:start}}
 `);
 
 /** @param {string} tag @param {Any|null} [attributes] @param {...any} children */
@@ -232,7 +232,7 @@ class OrderStatus extends StatusElement {
     if (v.action) out.push(h("p", null, h("a", { class: "action primary", part: "action", href: new URL(v.action.href, this.base).href }, nodes(v.action.label))));
     out.push(h("ol", { class: "steps", part: "steps", role: "list" }, v.steps.map((/** @type {Any} */ s) => h("li", { class: "step " + (s.state === "problem" ? "problem-step" : s.state), part: "step", "aria-current": ["now", "problem"].includes(s.state) ? "step" : null },
       h("span", { class: "step-icon", part: "step-icon", "aria-hidden": "true" }, icon({ past: "done", problem: "warn", ended: "ended" }[String(s.state)] || "")),
-      h("span", { class: "step-label", part: "step-label" }, nodes(s.label)), h("span", { class: "time", part: "step-time" }, nodes(s.time))))));
+      h("span", { class: "step-label", part: "step-label" }, nodes(s.label), " ", h("span", { class: "vh" }, s.word)), h("span", { class: "time", part: "step-time" }, nodes(s.time))))));
     if (view === "full") {
       out.push(h("ul", { class: "money", part: "money", role: "list" }, v.money.map((/** @type {Any} */ m) => h("li", null, h("span", { class: m.tone }, icon(m.tone)), h("span", null, nodes(m.text))))),
         v.parcels.length ? h("ul", { part: "parcels", role: "list" }, v.parcels.map((/** @type {Any} */ c) => h("li", { part: "parcel" }, nodes(c.title), ": ", nodes(c.status), " ", c.url ? h("a", { href: c.url, rel: "noreferrer" }, h("bdi", null, c.number)) : h("bdi", null, c.number)))) : null,

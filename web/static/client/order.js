@@ -12,7 +12,7 @@ const main = /** @type {HTMLElement} */ (document.querySelector("main"));
 /** @param {any} s */
 const step = (s) => h("li", { class: "step " + s.state, "aria-current": ["now", "problem"].includes(s.state) ? "step" : null },
   h("span", { class: "dot", "aria-hidden": "true" }, icon({ past: "done", problem: "warn", ended: "ended" }[String(s.state)] || "")),
-  h("span", { class: "label" }, nodes(s.label)), h("span", { class: "at" }, nodes(s.time)),
+  h("span", { class: "label" }, nodes(s.label), " ", h("span", { class: "vh" }, s.word)), h("span", { class: "at" }, nodes(s.time)),
   s.note?.length ? h("span", { class: "note" }, nodes(s.note)) : null);
 const list = (/** @type {any[]} */ items) => h("ul", { role: "list" }, items);
 const entry = (/** @type {any} */ e, /** @type {boolean} */ fresh, /** @type {any} */ p) => h("li", { "data-key": e.key, class: fresh ? "new" : null },

@@ -430,7 +430,7 @@ export function describe(state, p) {
       if (s) [key, a] = ["l_shipment_carrier", { carrier: named(s.carrier) }];
     } else if (!["created", "confirmed", "completed", "cancelled", "expired"].includes(kind)) return;
     const e = { key: "t" + t.seq, title: say(key, a), time: moment(time(t.at)), notes: /** @type {Text[]} */ ([]), at: t.at };
-    if (kind !== "created" && t.to !== "action_required") e.notes.push(evidence(t));
+    if (kind !== "created" && kind !== "completed" && t.to !== "action_required") e.notes.push(evidence(t));
     const theirs = t.cause === "payment" && behind(t) ? behind(t).their_time : t.their_time;
     if (theirs && Date.parse(t.at) - Date.parse(theirs) > 12e4) {
       e.time = moment(time(theirs));
@@ -476,7 +476,7 @@ export function describe(state, p) {
   function track() {
     const h = headline();
     const { parcel, ...shown } = h;
-    return { ...shown, steps: steps(h), money: money(), parcels: cards(),
+    return { ...shown, steps: steps(h).map((s) => ({ ...s, word: p.get("x_" + s.state) })), money: money(), parcels: cards(),
       unsent: parcels.length && order.status !== "cancelled" ? unsent() : [], log: log(),
       items: order.items.map((/** @type {Any} */ i) => ({ what: line(i.quantity, i.name), amount: value(sum(i.quantity * i.unit_amount)) })),
       total: value(sum(order.amount)) };
