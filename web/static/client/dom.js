@@ -108,11 +108,13 @@ export function keepFocus(/** @type {() => void} */ change) {
 
 /**
  * Shows the state of the connection, quietly: a short break heals unseen.
- * @param {() => ReturnType<typeof phrases>} say what says it
+ * @param {() => ReturnType<typeof phrases>} say_ what says it
  * @param {{undecided?: () => boolean, onDenied?: (state: string) => void}} [o]
  */
 export function connection(say_, o = {}) {
-  /** @type {any} */ let timer, longer, shown = "", lost = false;
+  /** @type {any} */ let timer;
+  /** @type {any} */ let longer;
+  let shown = "", lost = false;
   /** @param {string} name @param {any} text @param {string} [shape] */
   function draw(name, text, shape = "done") {
     const line = document.getElementById("line");

@@ -89,6 +89,10 @@ class StatusElement extends HTMLElement {
     /** @type {Any|null} */ this.data = null;
     /** @type {string|null} */ this.key = null;
     /** @type {((() => string|Promise<string>)|null)} */ this.requestToken = null;
+    /** @type {Any|undefined} */ this.words = undefined;
+    /** @type {Any|undefined} */ this.english = undefined;
+    /** @type {string|undefined} */ this.path = undefined;
+    this.turn = 0;
     this.said = "";
     this.box = h("div");
     this.region = h("p", { class: "vh", role: "status", "aria-live": "polite", "aria-atomic": "true" });
@@ -124,7 +128,8 @@ class StatusElement extends HTMLElement {
   async connect() {
     this.w?.close();
     this.w = null;
-    const path = this.feed(), turn = (this.turn = (this.turn || 0) + 1);
+    /** @type {string} */
+    const path = this.feed(), turn = ++this.turn;
     if (!path) return;
     if (path !== this.path) this.state = this.empty();
     this.path = path;
@@ -224,7 +229,7 @@ class OrderStatus extends StatusElement {
   draw(p) {
     const v = describe(this.state, p).track(), view = this.getAttribute("view") || "full", title = plain(v.title);
     this.mark("trouble", ["trouble", "held", "review", "reversed"].includes(v.state));
-    const out = [this.heading(title, v.tone)];
+    const out = /** @type {any[]} */ ([this.heading(title, v.tone)]);
     const say = title + ". " + v.sentences.map(plain).join(" ");
     if (view === "line") return { nodes: out, say };
     out.push(v.sentences.map((/** @type {any} */ s) => h("p", { class: "sentence", part: "sentence" }, nodes(s))),

@@ -88,7 +88,7 @@ function open(lane) {
     onEvent: (e) => requestAnimationFrame(() => arrived(lane, e.seq)),
     onState: (s) => {
       const how = lane.box.querySelector(".how"), names = /** @type {any} */ ({ "short-poll": "asks again and again", "long-poll": "asks and waits", sse: "one stream", websocket: "one line" });
-      const first = [].concat(lane.transport)[0];
+      const first = /** @type {string[]} */ ([]).concat(lane.transport)[0];
       how.textContent = s.state === "offline" ? "Offline. It will go on from where it was."
         : s.transport !== first && (s.state === "live" || s.state === "polling") ? `The first way does not get through; the client noticed and ${names[s.transport]} instead.` : lane.how;
       if (s.state === "busy") { state("limited"); trouble("Too many requests. It goes on by itself."); }

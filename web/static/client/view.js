@@ -238,7 +238,7 @@ export function describe(state, p) {
       more: join(next, " ", say("t_reported", { carrier: carrier(s), at: time(scanTime(s)) })) };
   }
   const others = (/** @type {number} */ but) => parcels.map((/** @type {Any} */ s, /** @type {number} */ j) => [s, j])
-    .filter(([s, j]) => j !== but && TROUBLE.includes(s.status)).map(([s, j]) => trouble(s, j));
+    .filter((/** @type {any[]} */ [s, j]) => j !== but && TROUBLE.includes(s.status)).map((/** @type {any[]} */ [s, j]) => trouble(s, j));
 
   /** @param {string} state @param {number} i */
   function moving(state, i) {
@@ -376,7 +376,7 @@ export function describe(state, p) {
       return list;
     }
     list.push(...deliverySteps(h));
-    const at = list.findLastIndex((s) => s.state === "past");
+    const at = list.findLastIndex((/** @type {Any} */ s) => s.state === "past");
     if (at < list.length - 1) list[at].state = "now";
     if (["trouble", "held", "review", "reversed"].includes(h.state)) Object.assign(list[at], { state: "problem", note: h.title });
     return list;
