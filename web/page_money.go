@@ -176,7 +176,7 @@ func (d describer) transitionEntry(t eventwire.Transition) (entry, bool) {
 		return entry{}, false
 	}
 	e := entry{Key: "t" + itoa(t.Seq), Title: d.say(key, a), Time: d.moment(t.At), Notes: []text{}, at: t.At}
-	if kind != "created" && t.To != "action_required" {
+	if kind != "created" && kind != "completed" && t.To != "action_required" { // a delivery beside it says who said so
 		e.Notes = append(e.Notes, d.evidence(t))
 	}
 	if theirs := d.theirTime(t); theirs != nil && t.At.Sub(*theirs) > 2*time.Minute {
