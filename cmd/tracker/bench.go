@@ -10,11 +10,17 @@ import (
 // benchCommand measures, on this machine, what the feed costs and how late it
 // is, beside other ways of doing the same.
 type benchCommand struct {
-	Feed       benchFeed       `cmd:"" help:"Event streams: memory, CPU, delay, storms and stalled clients, by path and beside plain handlers."`
+	All        benchAll        `cmd:"" default:"withargs" help:"A short version of everything, with the targets."`
+	Idle       benchIdle       `cmd:"" help:"Memory of an idle SSE connection, beside a plain handler and r3labs."`
+	Fanout     benchFanout     `cmd:"" help:"CPU of a delivery where many watch one order, beside a loop of write(2)."`
+	Publish    benchPublish    `cmd:"" help:"CPU of an event while more and more other orders are watched."`
+	Storm      benchStorm      `cmd:"" help:"Everybody is cut at once and returns, while events go on."`
+	Stalled    benchStalled    `cmd:"" help:"Clients that stop reading: what the others notice."`
+	Polls      benchPolls      `cmd:"" help:"Short polls, beside a bare handler that returns the same bytes."`
+	Longpoll   benchLongPoll   `cmd:"" help:"Many wait for one payment by long poll."`
+	Latency    benchLatency    `cmd:"" help:"From a REST call that changes an order to the event in a client."`
 	Transports benchTransports `cmd:"" help:"Short poll, long poll, SSE and WebSocket on the same changes."`
-	Poll       benchPoll       `cmd:"" help:"Short polls beside a bare echo handler, and many waiting polls."`
-	Rest       benchRest       `cmd:"" help:"Creating orders by the API beside committing the same SQL statements."`
-	Screen     benchScreen     `cmd:"" help:"From a REST call that changes an order to the event in a client, through the whole program."`
+	Orders     benchOrders     `cmd:"" help:"New orders per second, beside the same writes by themselves."`
 	Webhooks   benchWebhooks   `cmd:"" help:"Deliveries to many endpoints, with and without hanging ones among them."`
 	Lane       benchLane       `cmd:"" hidden:"" help:"The server's side of a measurement: started by the others."`
 }
@@ -22,12 +28,20 @@ type benchCommand struct {
 // Help is the longer help of the command.
 func (benchCommand) Help() string {
 	return `Everything runs on loopback in processes of its own, which end with the command;
-nothing is touched that serves anybody. Figures are worth comparing within one
-run on a machine that does nothing else.
+nothing is touched that serves anybody. "tracker" is the whole program as
+"tracker serve" runs it, with SQLite and NATS inside. Beside it stand lanes:
 
-    tracker bench feed --clients 10000
-    tracker bench transports
-    tracker bench screen --orders 10000 --rate 200`
+    parked, r3labs   the two paths of tracker's feed behind its stream, by themselves
+    plain            a net/http handler with a goroutine and a channel per client
+    r3labs-as-is     r3labs/sse as its documentation shows it, a stream per order
+    bare-echo        an echo handler that has its bytes ready
+    write-loop       write(2) over bare sockets, the least a delivery can cost
+
+Times and sizes are figures; compare them within one run, on a machine that does
+nothing else. Events that are missed or come twice are faults: the exit code is 1.
+
+    tracker bench
+    tracker bench idle --clients 10000 --svg idle.svg`
 }
 
 // benchFlags are shared by all measurements.
@@ -36,18 +50,34 @@ type benchFlags struct {
 	SVG  string `name:"svg" placeholder:"FILE" help:"Draw the figures into a file, too."`
 }
 
-// finish prints the report as asked.
-func (f benchFlags) finish(out *console, r *report) error {
+// measurement is one of the sub-commands.
+type measurement interface {
+	setting() string
+	measure(ctx context.Context, out *console, r *report) error
+}
+
+// run measures and prints the report as asked. Faults are an error.
+func (f benchFlags) run(ctx context.Context, out *console, name string, m measurement) error {
+	if err := raise(); err != nil {
+		return err
+	}
+	r := newReport("tracker bench "+name, m.setting())
+	if err := m.measure(ctx, out, r); err != nil {
+		return fmt.Errorf("bench %s: %w", name, err)
+	}
 	if f.SVG != "" {
 		if err := os.WriteFile(f.SVG, r.svg(), 0o644); err != nil {
 			return err
 		}
 	}
 	if f.JSON {
-		return r.writeJSON(out.stdout)
+		if err := r.writeJSON(out.stdout); err != nil {
+			return err
+		}
+	} else {
+		r.writeTables(out.stdout)
 	}
-	r.writeTables(out.stdout)
-	return nil
+	return r.fault()
 }
 
 // progress says on standard error what is being measured.
@@ -55,70 +85,12 @@ func progress(out *console, format string, args ...any) {
 	fmt.Fprintf(out.stderr, "%s  "+format+"\n", append([]any{time.Now().Format("15:04:05")}, args...)...)
 }
 
-type benchFeed struct {
-	benchFlags
-	Clients int           `default:"2000" help:"Connections, at most 19000 (each end has its process). Default: 2000."`
-	Events  int           `default:"50" help:"Events on the order that everybody watches. Default: 50."`
-	Rate    int           `default:"100" help:"Events per second where a rate matters. Default: 100."`
-	For     time.Duration `default:"5s" help:"How long a load lasts where time matters. Default: 5s."`
-	Only    []string      `placeholder:"NAME" help:"Only these: idle, deliver, spread, storm, stalled. Default: all."`
-	Lanes   []string      `placeholder:"LANE" help:"Only these: parked, r3labs, plain, r3labs-as-is, write-loop. Default: all."`
-}
-
-// Help is the longer help of the command.
-func (benchFeed) Help() string {
-	return `Lanes: "parked" and "r3labs" are the two paths of tracker's feed; beside them in
-the same run a "plain" net/http handler with a channel per client, "r3labs-as-is"
-(its server as its documentation shows it, one stream per order), and the
-"write-loop": write(2) over bare sockets, the least that a delivery can cost.
-
-    idle     memory of the server process per idle connection (PSS)
-    deliver  one order watched by all: CPU per delivered event, delay
-    spread   one order for each client: CPU per published event
-    storm    all are cut and return with their cursors while events go on
-    stalled  one client in ten stops reading: what the others notice`
-}
-
 const mostClients = 19000 // descriptors end at 20,000 per process on common machines
 
-// Run measures.
-func (c *benchFeed) Run(ctx context.Context, out *console) error {
-	if c.Clients < 1 || c.Clients > mostClients || c.Events < 1 || c.Rate < 1 {
-		return fmt.Errorf("--clients must be 1 to %d, --events and --rate at least 1", mostClients)
+// checkClients refuses what cannot be.
+func checkClients(n int) error {
+	if n < 1 || n > mostClients {
+		return fmt.Errorf("--clients must be 1 to %d", mostClients)
 	}
-	r := newReport("tracker bench feed", fmt.Sprintf("%d connections, HTTP/1.1, loopback", c.Clients))
-	for _, m := range []struct {
-		name  string
-		lanes []string
-		run   func(context.Context, *console, *report, string) error
-	}{
-		{"idle", []string{laneParked, laneR3, lanePlain, laneR3AsIs}, c.idle},
-		{"deliver", []string{laneWriteLoop, laneParked, laneR3, lanePlain, laneR3AsIs}, c.deliver},
-		{"spread", []string{laneParked, laneR3, lanePlain}, c.spread},
-		{"storm", []string{laneParked, laneR3}, c.storm},
-		{"stalled", []string{laneParked, laneR3, lanePlain}, c.stalled},
-	} {
-		if !chosen(c.Only, m.name) {
-			continue
-		}
-		for _, lane := range m.lanes {
-			if !chosen(c.Lanes, lane) {
-				continue
-			}
-			progress(out, "%s: %s", m.name, lane)
-			if err := m.run(ctx, out, r, lane); err != nil {
-				return fmt.Errorf("%s %s: %w", m.name, lane, err)
-			}
-		}
-	}
-	return c.finish(out, r)
-}
-
-func chosen(list []string, name string) bool {
-	for _, s := range list {
-		if s == name {
-			return true
-		}
-	}
-	return len(list) == 0
+	return nil
 }

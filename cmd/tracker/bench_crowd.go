@@ -4,14 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net"
-	"net/http"
-	"os"
-	"os/exec"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,86 +15,16 @@ import (
 	"time"
 )
 
-// laneProcess is a lane that runs in a process of its own.
-type laneProcess struct {
-	feed, control string
-	stdin         io.Closer
-	cmd           *exec.Cmd
-}
-
-// startLane starts this very program as a lane.
-func startLane(ctx context.Context, name string) (*laneProcess, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	p := &laneProcess{cmd: exec.CommandContext(ctx, self, "bench", "lane", name)}
-	p.cmd.Stderr = os.Stderr
-	stdin, err := p.cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	p.stdin = stdin
-	stdout, err := p.cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := p.cmd.Start(); err != nil {
-		return nil, err
-	}
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		p.stop()
-		return nil, fmt.Errorf("the lane did not start: %w", err)
-	}
-	p.feed, p.control, _ = strings.Cut(strings.TrimSpace(line), " ")
-	return p, nil
-}
-
-func (p *laneProcess) stop() {
-	_ = p.stdin.Close()
-	_ = p.cmd.Wait() // it was told to end
-}
-
-func (p *laneProcess) ask(ctx context.Context, method, path string, body, into any) error {
-	text, err := json.Marshal(body)
-	if err != nil {
-		return err
-	}
-	req, err := http.NewRequestWithContext(ctx, method, "http://"+p.control+path, bytes.NewReader(text))
-	if err != nil {
-		return err
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, res.Status)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.NewDecoder(res.Body).Decode(into)
-}
-
-func (p *laneProcess) publish(ctx context.Context, w publishing) error {
-	return p.ask(ctx, "POST", "/publish", w, nil)
-}
-
-func (p *laneProcess) usage(ctx context.Context, memory bool) (u usage, err error) {
-	path := "/usage"
-	if memory {
-		path += "?memory"
-	}
-	return u, p.ask(ctx, "GET", path, nil, &u)
-}
-
 // crowd is many clients of one lane. A client remembers its cursor.
 type crowd struct {
 	address string
+	key     string  // a Bearer, or ""
+	book    *ledger // tells when an event was begun, where the event itself does not
 	members []*member
+	receive int  // of the clients' receive buffers; 0 is the system's
+	deaf    bool // who joins does not read
+	dialed  atomic.Int64
+	frame   atomic.Int64 // bytes of the newest event's data
 	delay   histogram
 	got     atomic.Int64 // events
 	missed  atomic.Int64 // sequences that were jumped over
@@ -108,7 +34,9 @@ type crowd struct {
 	over    chan struct{}
 }
 
-func newCrowd(address string) *crowd { return &crowd{address: address, over: make(chan struct{})} }
+func newCrowd(address, key string) *crowd {
+	return &crowd{address: address, key: key, over: make(chan struct{})}
+}
 
 type member struct {
 	order string
@@ -123,7 +51,9 @@ type member struct {
 func (c *crowd) join(ctx context.Context, n int, of func(i int) string) error {
 	begin := len(c.members)
 	for i := range n {
-		c.members = append(c.members, &member{order: of(i)})
+		m := &member{order: of(i)}
+		m.stall.Store(c.deaf)
+		c.members = append(c.members, m)
 	}
 	return c.connect(ctx, c.members[begin:])
 }
@@ -167,16 +97,18 @@ func (c *crowd) open(ctx context.Context, m *member) error {
 	if before != nil {
 		<-before // what the old connection still had counts first
 	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", c.address)
+	conn, err := c.dial(ctx)
 	if err != nil {
 		return err
 	}
-	cursor := ""
+	header := ""
 	if last := m.last.Load(); last > 0 {
-		cursor = "Last-Event-ID: " + strconv.FormatInt(last, 10) + "\r\n"
+		header = "Last-Event-ID: " + strconv.FormatInt(last, 10) + "\r\n"
 	}
-	_, err = fmt.Fprintf(conn, "GET /v1/orders/%s/events HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n%s\r\n", m.order, cursor)
+	if c.key != "" {
+		header += "Authorization: Bearer " + c.key + "\r\n"
+	}
+	_, err = fmt.Fprintf(conn, "GET /v1/orders/%s/events HTTP/1.1\r\nHost: bench\r\nAccept: text/event-stream\r\n%s\r\n", m.order, header)
 	if err != nil {
 		return errors.Join(err, conn.Close())
 	}
@@ -198,30 +130,69 @@ func (c *crowd) open(ctx context.Context, m *member) error {
 	return nil
 }
 
+// fromAddresses are the addresses that clients come from in turn, so that no pair of
+// addresses runs out of ports. Only Linux has all of 127.0.0.0/8 by itself.
+const fromAddresses = 4
+
+func (c *crowd) dial(ctx context.Context) (net.Conn, error) {
+	var d net.Dialer
+	if runtime.GOOS == "linux" {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+c.dialed.Add(1)%fromAddresses))}
+	}
+	conn, err := d.DialContext(ctx, "tcp", c.address)
+	if err != nil || c.receive == 0 {
+		return conn, err
+	}
+	return conn, conn.(*net.TCPConn).SetReadBuffer(c.receive)
+}
+
 // read counts what comes. Lines of the transfer encoding in between look like
 // neither an id nor data and are passed over.
+// An event counts once its empty line has come: one that was cut off in the
+// middle did not arrive.
 func (c *crowd) read(m *member, r *bufio.Reader, conn net.Conn) {
 	defer conn.Close()
-	seq := int64(0)
+	seq, sent, size := int64(0), int64(0), 0
 	for !m.stall.Load() {
 		line, err := r.ReadSlice('\n')
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			c.lost.Add(1)
 			return
 		}
-		if id, ok := bytes.CutPrefix(line, []byte("id: ")); ok {
-			seq, _ = strconv.ParseInt(string(bytes.TrimSpace(id)), 10, 64) // 0 is no sequence
-			continue
-		}
-		if bytes.HasPrefix(line, []byte("data:")) && seq > 0 {
-			c.count(m, seq, line)
-			seq = 0
+		switch {
+		case bytes.HasPrefix(line, []byte("id:")):
+			seq, _ = strconv.ParseInt(string(bytes.TrimSpace(line[3:])), 10, 64) // 0 is no sequence
+		case bytes.HasPrefix(line, []byte("data:")):
+			if sent = numberIn(line, `"sent":`); seq == 0 {
+				seq = numberIn(line, `"seq":`)
+			}
+			size = len(line)
+		case len(line) == 1:
+			if seq > 0 && size > 0 {
+				c.frame.Store(int64(size))
+				c.count(m, seq, sent)
+			}
+			seq, sent, size = 0, 0, 0
+		case size > 0 && err == nil:
+			size += len(line)
 		}
 	}
 	<-c.over // a client that stalls keeps its connection and does not read
 }
 
-func (c *crowd) count(m *member, seq int64, line []byte) {
+// numberIn is the number behind a JSON name, or 0.
+func numberIn(line []byte, name string) int64 {
+	_, rest, _ := bytes.Cut(line, []byte(name))
+	end := 0
+	for end < len(rest) && rest[end] >= '0' && rest[end] <= '9' {
+		end++
+	}
+	n, _ := strconv.ParseInt(string(rest[:end]), 10, 64) // then 0
+	return n
+}
+
+func (c *crowd) count(m *member, seq, sent int64) {
+	now := time.Now()
 	switch last := m.last.Load(); {
 	case seq <= last:
 		c.doubled.Add(1)
@@ -231,38 +202,60 @@ func (c *crowd) count(m *member, seq int64, line []byte) {
 	}
 	m.last.Store(seq)
 	c.got.Add(1)
-	_, rest, ok := bytes.Cut(line, []byte(`"sent":`))
-	if !ok {
-		return
+	if sent == 0 && c.book != nil {
+		if t := c.book.since(m.order, seq); !t.IsZero() {
+			sent = t.UnixNano()
+		}
 	}
-	digits, _, _ := bytes.Cut(rest, []byte(","))
-	sent, err := strconv.ParseInt(string(digits), 10, 64)
-	if err == nil && sent >= c.since.Load() {
-		c.delay.add(time.Duration(time.Now().UnixNano() - sent))
+	if sent > 0 && sent >= c.since.Load() {
+		c.delay.add(time.Duration(now.UnixNano() - sent))
 	}
 }
 
 // fresh makes the delays count from now on.
 func (c *crowd) fresh() { c.since.Store(time.Now().UnixNano()) }
 
-// caughtUp waits until every member that reads has seen sequence last.
-func (c *crowd) caughtUp(ctx context.Context, last func(m *member) int64) (behind int, err error) {
+// caughtUp waits until every member that reads has seen the last event of its
+// order, and returns how many have not.
+func (c *crowd) caughtUp(ctx context.Context) (behind int64, err error) {
 	deadline := time.Now().Add(30 * time.Second)
 	for {
 		behind = 0
 		for _, m := range c.members {
-			if !m.stall.Load() && m.last.Load() < last(m) {
+			if !m.stall.Load() && m.last.Load() < c.book.last(m.order) {
 				behind++
 			}
 		}
 		if behind == 0 || time.Now().After(deadline) {
 			return behind, nil
 		}
-		select {
-		case <-time.After(5 * time.Millisecond):
-		case <-ctx.Done():
-			return behind, ctx.Err()
+		if err := pause(ctx, 5*time.Millisecond); err != nil {
+			return behind, err
 		}
+	}
+}
+
+// faults reports what was missed, what came twice, and who never caught up.
+func (c *crowd) faults(ctx context.Context, r *report, group, lane string) error {
+	behind, err := c.caughtUp(ctx)
+	if err != nil {
+		return err
+	}
+	r.none(group, lane, "missed", c.missed.Load(), "events")
+	r.none(group, lane, "doubled", c.doubled.Load(), "events")
+	r.none(group, lane, "never caught up", behind, "clients")
+	return nil
+}
+
+// cut resets every connection at once, as a proxy that dies does.
+func (c *crowd) cut() {
+	for _, m := range c.members {
+		m.mu.Lock()
+		if tcp, ok := m.conn.(*net.TCPConn); ok {
+			_ = tcp.SetLinger(0) // else the end is an orderly one
+			_ = tcp.Close()
+		}
+		m.mu.Unlock()
 	}
 }
 

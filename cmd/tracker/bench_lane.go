@@ -10,9 +10,7 @@ import (
 	"net/http"
 	"os"
 	"runtime"
-	"runtime/debug"
 	"strings"
-	"syscall"
 	"time"
 
 	"tracker/notify/eventwire"
@@ -25,21 +23,22 @@ const (
 	lanePlain     = "plain"
 	laneR3AsIs    = "r3labs-as-is"
 	laneWriteLoop = "write-loop"
+	laneBare      = "bare-echo"
 )
 
 // benchLane serves event streams in one way, and is told by HTTP on a second
 // port what to publish. It ends with its standard input.
 type benchLane struct {
 	Name string `arg:""`
+	Dir  string `help:"Where it may keep what it stores."`
 }
 
-// feedLane is a way to serve the streams of many orders.
-type feedLane interface {
+// streamLane is a way to serve the streams of many orders.
+type streamLane interface {
 	http.Handler
-	// publish brings an event to all who watch its order.
-	publish(seq uint64, e eventwire.Event)
-	// cut ends every connection, without a word.
-	cut()
+	// publish brings events to all who watch their orders. It is called by one
+	// goroutine at a time.
+	publish(ctx context.Context, events []eventwire.Event) error
 }
 
 // Run serves until the standard input ends.
@@ -50,144 +49,121 @@ func (c *benchLane) Run(ctx context.Context, out *console) error {
 		_, _ = io.Copy(io.Discard, os.Stdin) // the end of the parent, however it ends
 		cancel()
 	}()
-	raise()
-	l, err := newLane(ctx, c.Name)
+	if err := raise(); err != nil {
+		return err
+	}
+	l, err := newLane(ctx, c.Name, c.Dir)
 	if err != nil {
 		return err
 	}
-	conns := &connBook{}
-	feed, err := net.Listen("tcp", "127.0.0.1:0")
+	s := &laneServer{lane: l, past: map[string][]eventwire.Transition{}}
+	feed, err := s.serve(ctx, l)
 	if err != nil {
 		return err
 	}
-	control, err := net.Listen("tcp", "127.0.0.1:0")
+	control, err := s.serve(ctx, s.control())
 	if err != nil {
 		return err
 	}
-	s := &laneServer{lane: l, seqs: map[string][]eventwire.Transition{}, conns: conns}
-	for on, handler := range map[net.Listener]http.Handler{feed: l, control: s.control()} {
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
-		if on == feed {
-			server.ConnState = conns.note
-		}
-		go server.Serve(on)
-		defer server.Close()
-	}
-	fmt.Fprintf(out.stdout, "%s %s\n", feed.Addr(), control.Addr())
+	fmt.Fprintf(out.stdout, "%s %s\n", feed, control)
 	<-ctx.Done()
 	return nil
 }
 
-// raise allows as many descriptors as the machine does.
-func raise() {
-	var limit syscall.Rlimit
-	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) == nil {
-		limit.Cur = limit.Max
-		_ = syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit) // then the old limit says what is possible
+// serve answers on a port of its own until ctx ends.
+func (s *laneServer) serve(ctx context.Context, h http.Handler) (net.Addr, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
 	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)}
+	go server.Serve(l)
+	context.AfterFunc(ctx, func() { server.Close() })
+	return l.Addr(), nil
 }
 
 // laneServer publishes on a lane as it is told. Its requests come one at a time.
 type laneServer struct {
-	lane  feedLane
-	seqs  map[string][]eventwire.Transition
-	at    uint64
-	conns *connBook
-}
-
-// publishing is an order to publish: on each of the feeds first … first+feeds-1
-// in turn, until there were events of them, at a rate (0: as fast as it goes).
-type publishing struct {
-	First  int `json:"first"`
-	Feeds  int `json:"feeds"`
-	Events int `json:"events"`
-	Rate   int `json:"rate"`
-}
-
-// usage is what the lane's process has used so far.
-type usage struct {
-	CPU        time.Duration `json:"cpu"`
-	PSS        int64         `json:"pss"`
-	Goroutines int           `json:"goroutines"`
-	Streams    int64         `json:"streams"`
+	lane streamLane
+	past map[string][]eventwire.Transition
+	size int
 }
 
 func (s *laneServer) control() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /publish", func(w http.ResponseWriter, r *http.Request) {
 		var p publishing
-		if err := json.NewDecoder(r.Body).Decode(&p); err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
-			return
+		err := json.NewDecoder(r.Body).Decode(&p)
+		if err == nil {
+			err = s.publish(r.Context(), p)
 		}
-		s.publish(r.Context(), p)
-	})
-	mux.HandleFunc("GET /usage", func(w http.ResponseWriter, r *http.Request) {
-		u := usage{CPU: cpuTime(), Goroutines: runtime.NumGoroutine()}
-		if r.URL.Query().Has("memory") {
-			debug.FreeOSMemory()
-			u.PSS = pssOf("self")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
 		}
-		_ = json.NewEncoder(w).Encode(u)
 	})
-	mux.HandleFunc("POST /cut", func(http.ResponseWriter, *http.Request) {
-		s.lane.cut()
-		s.conns.closeAll()
-	})
+	mux.HandleFunc("GET /pids", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "[%d]\n", os.Getpid()) })
+	mux.HandleFunc("POST /collect", func(http.ResponseWriter, *http.Request) { runtime.GC() })
+	if a, ok := s.lane.(*sameAnswer); ok {
+		mux.HandleFunc("POST /answer", a.learn)
+	}
 	return mux
 }
 
-func (s *laneServer) publish(ctx context.Context, p publishing) {
+// largestBatch is how many events are published together where they are due.
+const largestBatch = 256
+
+func (s *laneServer) publish(ctx context.Context, p publishing) error {
+	s.size = p.Size
 	began := time.Now()
-	for i := range p.Events {
+	for i := 0; i < p.Events; {
+		due := p.Events
 		if p.Rate > 0 {
-			due := began.Add(time.Duration(i) * time.Second / time.Duration(p.Rate))
-			select {
-			case <-time.After(time.Until(due)):
-			case <-ctx.Done():
-				return
+			if err := pause(ctx, time.Until(began.Add(time.Duration(i)*time.Second/time.Duration(p.Rate)))); err != nil {
+				return err
 			}
+			due = min(due, int(time.Since(began)*time.Duration(p.Rate)/time.Second)+1)
 		}
-		s.at++
-		s.lane.publish(s.at, s.next(benchOrder(p.First+i%max(p.Feeds, 1))))
+		var batch []eventwire.Event
+		for ; i < due && len(batch) < largestBatch; i++ {
+			batch = append(batch, s.next(benchOrder(i%max(p.Feeds, 1))))
+		}
+		if err := s.lane.publish(ctx, batch); err != nil {
+			return err
+		}
 	}
+	return nil
 }
 
 const benchMerchant = "mer_00000000000000000000000001"
 
 func benchOrder(n int) string { return fmt.Sprintf("ord_%026d", n) }
 
-// next is the next event of an order, about as large as a real one. It carries
-// the moment of its making, by which a client tells its delay.
+// usualSize is about what an order with one item and no parcel takes.
+const usualSize = 1200
+
+// next is the next event of an order. It carries the moment of its making, by
+// which a client tells its delay, and is filled up to the size that was asked for.
 func (s *laneServer) next(order string) eventwire.Event {
 	now := time.Now()
-	list := s.seqs[order]
+	list := s.past[order]
 	t := eventwire.Transition{Seq: int64(len(list) + 1), Type: "order.payment_changed", From: "processing", To: "paid",
 		At: now.UTC().Truncate(time.Millisecond), Cause: "payment", Evidence: "evt_00000000000000000000000000"}
 	list = append(list, t)
-	s.seqs[order] = list
-	resource := fmt.Sprintf(`{"sent":%d,"id":%q,"status":"confirmed","payment_status":"paid","note":%q}`, now.UnixNano(), order, strings.Repeat("x", 600))
-	return eventwire.Event{
+	s.past[order] = list
+	e := eventwire.Event{
 		ID: eventwire.EventID(order, t.Seq), Kind: eventwire.Orders, Type: t.Type, Subject: order, Time: t.At, Seq: t.Seq, Merchant: benchMerchant,
-		Owner: order, Epoch: 1, Transition: t, Resource: json.RawMessage(resource), Timeline: list[:len(list):len(list)],
+		Owner: order, Epoch: 1, Transition: t, Timeline: list[:len(list):len(list)],
 	}
+	size := s.size
+	if size == 0 {
+		size = usualSize
+	}
+	fill := func(n int) json.RawMessage {
+		return fmt.Appendf(nil, `{"sent":%d,"id":%q,"status":"confirmed","payment_status":"paid","note":%q}`, now.UnixNano(), order, strings.Repeat("x", max(n, 0)))
+	}
+	e.Resource = fill(size - envelopeSize)
+	return e
 }
 
-// cpuTime is what this process has computed so far.
-func cpuTime() time.Duration {
-	var u syscall.Rusage
-	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
-// pssOf is the memory of a process by the kernel's count, in bytes; 0 where the
-// system has no such count.
-func pssOf(process string) int64 {
-	text, _ := os.ReadFile("/proc/" + process + "/smaps_rollup") // then 0
-	_, rest, _ := strings.Cut(string(text), "\nPss:")
-	var kilobytes int64
-	_, _ = fmt.Sscan(rest, &kilobytes) // then 0
-	return kilobytes << 10
-}
+// envelopeSize is what such an event takes without its note.
+const envelopeSize = 669

@@ -4,8 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,22 +18,23 @@ import (
 
 	"tracker/notify"
 	"tracker/notify/eventwire"
+	"tracker/notify/natsbus"
 )
 
-func newLane(ctx context.Context, name string) (feedLane, error) {
+func newLane(ctx context.Context, name, dir string) (streamLane, error) {
 	switch name {
 	case laneParked, laneR3:
-		return newTrackerLane(ctx, name == laneR3), nil
+		return newFeedLane(ctx, dir, name == laneR3)
 	case lanePlain:
 		return &plainLane{watchers: map[string]map[chan []byte]struct{}{}}, nil
 	case laneR3AsIs:
 		server := sse.New()
 		server.AutoReplay = false // it would number the events anew
 		return &r3Lane{server: server}, nil
-	case laneEcho:
-		return newEchoLane(), nil
 	case laneWriteLoop:
 		return &writeLoop{fds: map[string][]int{}}, nil
+	case laneBare:
+		return newSameAnswer(), nil
 	}
 	return nil, fmt.Errorf("there is no lane %q", name)
 }
@@ -45,55 +48,50 @@ func orderOf(r *http.Request) string {
 	return parts[3] // /v1/orders/{id}/events
 }
 
-// trackerLane is tracker's own feed over a log in memory.
-type trackerLane struct {
-	n    *notify.Notifier
-	mu   sync.Mutex
-	last map[string]eventwire.Event
+// feedLane is tracker's own feed behind an embedded stream: from the NATS message
+// to the socket.
+type feedLane struct {
+	n   *notify.Notifier
+	bus *natsbus.Bus
 }
 
-func newTrackerLane(ctx context.Context, noParking bool) *trackerLane {
-	l := &trackerLane{last: map[string]eventwire.Event{}}
-	l.n = notify.New(notify.Options{Log: l, NoParking: noParking})
-	go l.n.Run(ctx)
-	for !noParking && !l.n.Parks() && ctx.Err() == nil {
-		time.Sleep(time.Millisecond)
+func newFeedLane(ctx context.Context, dir string, noParking bool) (*feedLane, error) {
+	bus, err := natsbus.Open(ctx, natsbus.Options{StoreDir: filepath.Join(dir, "nats"), Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return nil, err
 	}
-	return l
+	l := &feedLane{bus: bus, n: notify.New(notify.Options{Log: bus, NoParking: noParking})}
+	follows := make(chan struct{})
+	go l.n.Run(ctx)
+	go bus.Follow(ctx, natsbus.Follower{Event: l.n.Publish, Ready: sync.OnceFunc(func() { close(follows) })})
+	select {
+	case <-follows:
+	case <-ctx.Done():
+	}
+	for !noParking && !l.n.Parks() && ctx.Err() == nil {
+		_ = pause(ctx, time.Millisecond) // the condition sees the end
+	}
+	return l, ctx.Err()
 }
 
-func (l *trackerLane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (l *feedLane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	key := eventwire.Key{Merchant: benchMerchant, Kind: eventwire.Orders, ID: orderOf(r)}
 	if err := l.n.ServeFeed(w, r, notify.Access{Key: key}); err != nil {
 		http.Error(w, err.Error(), http.StatusServiceUnavailable)
 	}
 }
 
-func (l *trackerLane) publish(seq uint64, e eventwire.Event) {
-	l.mu.Lock()
-	l.last[e.Subject] = e
-	l.mu.Unlock()
-	l.n.Publish(seq, e)
+func (l *feedLane) publish(ctx context.Context, events []eventwire.Event) error {
+	list := make([]natsbus.Message, len(events))
+	for i, e := range events {
+		body, err := e.Encode()
+		if err != nil {
+			return err
+		}
+		list[i] = natsbus.Message{Subject: e.Key().Subject(), ID: e.ID, Body: body}
+	}
+	return l.bus.Publish(ctx, list)
 }
-
-func (l *trackerLane) cut() { l.n.CloseKey("") }
-
-// Last implements [notify.Log].
-func (l *trackerLane) Last(_ context.Context, key eventwire.Key) (eventwire.Event, bool, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	e, ok := l.last[key.ID]
-	return e, ok, nil
-}
-
-// Replay implements [notify.Log].
-func (*trackerLane) Replay(ctx context.Context, _ []string, _ uint64, _ func(uint64, eventwire.Event) error) error {
-	<-ctx.Done()
-	return ctx.Err()
-}
-
-// Incarnation implements [notify.Log].
-func (*trackerLane) Incarnation() string { return "bench" }
 
 // wire is an event as every other lane sends it.
 func wire(e eventwire.Event) []byte {
@@ -136,8 +134,15 @@ func (l *plainLane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// publish blocks on a client that is 64 events behind, as such handlers do.
-func (l *plainLane) publish(_ uint64, e eventwire.Event) {
+// publish blocks for a moment on a client that is 64 events behind, as such handlers do.
+func (l *plainLane) publish(_ context.Context, events []eventwire.Event) error {
+	for _, e := range events {
+		l.deliver(e)
+	}
+	return nil
+}
+
+func (l *plainLane) deliver(e eventwire.Event) {
 	text := wire(e)
 	l.mu.Lock()
 	list := make([]chan []byte, 0, len(l.watchers[e.Subject]))
@@ -153,8 +158,6 @@ func (l *plainLane) publish(_ uint64, e eventwire.Event) {
 	}
 }
 
-func (*plainLane) cut() {}
-
 // r3Lane is r3labs' server as its documentation shows it: one stream per order.
 type r3Lane struct{ server *sse.Server }
 
@@ -169,12 +172,13 @@ func (l *r3Lane) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.server.ServeHTTP(w, r)
 }
 
-func (l *r3Lane) publish(_ uint64, e eventwire.Event) {
-	data, _ := json.Marshal(e.Public()) // an event that we made
-	l.server.Publish(e.Subject, &sse.Event{ID: []byte(strconv.FormatInt(e.Seq, 10)), Event: []byte(e.Type), Data: data})
+func (l *r3Lane) publish(_ context.Context, events []eventwire.Event) error {
+	for _, e := range events {
+		data, _ := json.Marshal(e.Public()) // an event that we made
+		l.server.Publish(e.Subject, &sse.Event{ID: []byte(strconv.FormatInt(e.Seq, 10)), Event: []byte(e.Type), Data: data})
+	}
+	return nil
 }
-
-func (*r3Lane) cut() {}
 
 // writeLoop is the least that a delivery can cost: write(2) on each socket.
 type writeLoop struct {
@@ -204,47 +208,14 @@ func (l *writeLoop) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	l.mu.Unlock()
 }
 
-func (l *writeLoop) publish(_ uint64, e eventwire.Event) {
-	text := wire(e)
+func (l *writeLoop) publish(_ context.Context, events []eventwire.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, fd := range l.fds[e.Subject] {
-		_, _ = syscall.Write(fd, text) // a client that is gone costs nothing
+	for _, e := range events {
+		text := wire(e)
+		for _, fd := range l.fds[e.Subject] {
+			_, _ = syscall.Write(fd, text) // a client that is gone costs nothing
+		}
 	}
-}
-
-func (*writeLoop) cut() {}
-
-// silent is a lane without events.
-type silent struct{}
-
-func (silent) publish(uint64, eventwire.Event) {}
-func (silent) cut()                            {}
-
-// connBook knows the open connections of a server, so that they can be cut.
-type connBook struct {
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-}
-
-func (b *connBook) note(c net.Conn, state http.ConnState) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.conns == nil {
-		b.conns = map[net.Conn]struct{}{}
-	}
-	switch state {
-	case http.StateNew:
-		b.conns[c] = struct{}{}
-	case http.StateClosed, http.StateHijacked:
-		delete(b.conns, c)
-	}
-}
-
-func (b *connBook) closeAll() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for c := range b.conns {
-		_ = c.Close()
-	}
+	return nil
 }

@@ -3,15 +3,14 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
 	"math"
-	"math/bits"
 	"runtime"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"time"
 )
 
@@ -31,6 +30,44 @@ type report struct {
 	Machine string    `json:"machine"`
 	At      time.Time `json:"at"`
 	Figures []figure  `json:"figures"`
+	Targets []target  `json:"targets,omitempty"`
+	Faults  []string  `json:"faults,omitempty"`
+}
+
+// target is what a figure should be, and is.
+type target struct {
+	Group   string  `json:"group"`
+	What    string  `json:"what"`
+	Target  string  `json:"target"`
+	Reached float64 `json:"reached"`
+	Unit    string  `json:"unit"`
+	Met     bool    `json:"met"`
+}
+
+// atMost and atLeast set a figure beside its target. A target that is missed is
+// told and is no fault: it may be the machine.
+func (r *report) atMost(group, what string, limit, reached float64, unit string) {
+	r.Targets = append(r.Targets, target{group, what, "≤ " + short(limit), reached, unit, reached <= limit})
+}
+
+func (r *report) atLeast(group, what string, limit, reached float64, unit string) {
+	r.Targets = append(r.Targets, target{group, what, "≥ " + short(limit), reached, unit, reached >= limit})
+}
+
+// none records a count that must be 0.
+func (r *report) none(group, lane, name string, count int64, unit string) {
+	r.add(group, lane, name, float64(count), unit)
+	if count != 0 {
+		r.Faults = append(r.Faults, fmt.Sprintf("%s, %s: %s: %d %s", group, lane, name, count, unit))
+	}
+}
+
+// fault is the error of a run in which something was missed or came twice.
+func (r *report) fault() error {
+	if len(r.Faults) == 0 {
+		return nil
+	}
+	return errors.New("faults:\n  " + strings.Join(r.Faults, "\n  "))
 }
 
 func newReport(title, setting string) *report {
@@ -72,6 +109,23 @@ func (r *report) writeTables(w io.Writer) {
 			}
 		})
 	}
+	r.writeTargets(w)
+}
+
+func (r *report) writeTargets(w io.Writer) {
+	if len(r.Targets) == 0 {
+		return
+	}
+	fmt.Fprintln(w)
+	table(w, "TARGETS\twhat\ttarget\treached\tunit\tmet", func(row func(...any)) {
+		for _, t := range r.Targets {
+			met := "no"
+			if t.Met {
+				met = "yes"
+			}
+			row(t.Group, t.What, t.Target, short(t.Reached), t.Unit, met)
+		}
+	})
 }
 
 func cell(list []figure, lane, name string) string {
@@ -144,40 +198,4 @@ func bars(b *bytes.Buffer, title string, list []figure, y int) int {
 		y += 20
 	}
 	return y + 14
-}
-
-// histogram counts durations in buckets of 6 % width, from 1 µs on. Safe for
-// concurrent use; the zero value is empty.
-type histogram struct {
-	buckets [64 * steps]atomic.Int64
-	count   atomic.Int64
-}
-
-const steps = 16 // per power of two
-
-func (h *histogram) add(d time.Duration) {
-	h.buckets[bucketOf(d)].Add(1)
-	h.count.Add(1)
-}
-
-func bucketOf(d time.Duration) int {
-	v := uint64(max(d.Nanoseconds(), 1))
-	power := bits.Len64(v) - 1
-	rest := v - 1<<power
-	if power >= 4 {
-		return power*steps + int(rest>>(power-4))
-	}
-	return power*steps + int(rest<<(4-power))
-}
-
-// percentile is the upper end of the bucket that p percent lie below.
-func (h *histogram) percentile(p float64) time.Duration {
-	want, seen := int64(math.Ceil(float64(h.count.Load())*p/100)), int64(0)
-	for i := range h.buckets {
-		if seen += h.buckets[i].Load(); seen >= want && seen > 0 {
-			power, step := i/steps, i%steps
-			return time.Duration(math.Ldexp(1+float64(step+1)/steps, power))
-		}
-	}
-	return 0
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -35,20 +36,31 @@ CPU is the server process's, bytes are what went over the clients' sockets.
 
 // Run measures.
 func (c *benchTransports) Run(ctx context.Context, out *console) error {
-	if c.Clients < 1 || c.Clients > mostClients || c.Events < 1 {
-		return fmt.Errorf("--clients must be 1 to %d and --events at least 1", mostClients)
+	if err := checkClients(c.Clients); err != nil {
+		return err
 	}
-	r := newReport("tracker bench transports", fmt.Sprintf("%d clients, %d changes, one every %s, short poll every %s", c.Clients, c.Events, c.Every, c.Interval))
+	if c.Events < 1 || c.Interval <= 0 {
+		return errors.New("--events must be at least 1, and --interval longer than nothing")
+	}
+	return c.run(ctx, out, "transports", c)
+}
+
+func (c *benchTransports) setting() string {
+	return fmt.Sprintf("%d clients, %d changes, one every %s, short poll every %s", c.Clients, c.Events, c.Every, c.Interval)
+}
+
+func (c *benchTransports) measure(ctx context.Context, out *console, r *report) error {
 	for _, t := range []struct {
 		name   string
 		follow func(*oneClient, context.Context)
 	}{{"short poll", (*oneClient).shortPoll}, {"long poll", (*oneClient).longPoll}, {"SSE", (*oneClient).sse}, {"WebSocket", (*oneClient).webSocket}} {
-		progress(out, "%s", t.name)
-		if err := c.measure(ctx, r, t.name, t.follow); err != nil {
+		progress(out, "transports: %s", t.name)
+		err := on(ctx, laneParked, nil, func(s subject, _ *crowd) error { return c.over(ctx, r, s, t.name, t.follow) })
+		if err != nil {
 			return fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
-	return c.finish(out, r)
+	return nil
 }
 
 // traffic is what all followers of one transport did together.
@@ -57,58 +69,56 @@ type traffic struct {
 	delay                                     histogram
 }
 
-func (c *benchTransports) measure(ctx context.Context, r *report, name string, follow func(*oneClient, context.Context)) error {
-	raise()
-	lane, err := startLane(ctx, laneParked)
+func (c *benchTransports) over(ctx context.Context, r *report, s subject, name string, follow func(*oneClient, context.Context)) error {
+	book, err := s.orders(ctx, 1)
 	if err != nil {
-		return err
-	}
-	defer lane.stop()
-	if err := lane.publish(ctx, publishing{Events: 1}); err != nil {
 		return err
 	}
 	var all traffic
 	following, stop := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	for i := range c.Clients {
-		f := newOneClient(&all, "http://"+lane.feed+"/v1/orders/"+benchOrder(0)+"/events", c.Interval, i, c.Clients)
-		group.Go(func() { follow(f, following) })
-	}
 	defer group.Wait()
 	defer stop()
+	for i := range c.Clients {
+		f := newOneClient(&all, "http://"+s.address()+"/v1/orders/"+book.ids[0]+"/events", c.Interval, i, c.Clients)
+		group.Go(func() { follow(f, following) })
+	}
 	if err := pause(ctx, max(time.Second, c.Interval)); err != nil {
 		return err
 	}
 	requests, sent := all.requests.Load(), all.bytes.Load()
-	before, err := lane.usage(ctx, false)
+	updates := int64(c.Clients * c.Events)
+	spent, err := usage(s, func() error {
+		for range c.Events {
+			if err := s.change(ctx, book, changes{Feeds: 1, Events: 1}); err != nil {
+				return err
+			}
+			if err := pause(ctx, c.Every); err != nil {
+				return err
+			}
+		}
+		return all.await(ctx, updates)
+	})
 	if err != nil {
 		return err
 	}
-	for range c.Events {
-		if err := lane.publish(ctx, publishing{Events: 1}); err != nil {
-			return err
-		}
-		if err := pause(ctx, c.Every); err != nil {
-			return err
-		}
-	}
-	deadline := time.Now().Add(2*c.Interval + 2*time.Second)
-	for all.got.Load() < int64(c.Clients*c.Events) && time.Now().Before(deadline) {
+	per := float64(updates)
+	r.delays("transports", name, "delay", &all.delay)
+	r.add("transports", name, "requests", float64(all.requests.Load()-requests)/per, "per update and client")
+	r.add("transports", name, "bytes", float64(all.bytes.Load()-sent)/per, "per update and client")
+	r.add("transports", name, "connections", float64(all.most.Load())/float64(c.Clients), "per client")
+	r.add("transports", name, "CPU", float64(spent.Microseconds())/per, "µs per update and client")
+	r.none("transports", name, "missed", updates-all.got.Load(), "updates")
+	return nil
+}
+
+// await returns when so many updates have come, or will not come any more.
+func (t *traffic) await(ctx context.Context, updates int64) error {
+	for deadline := time.Now().Add(30 * time.Second); t.got.Load() < updates && time.Now().Before(deadline); {
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
 	}
-	after, err := lane.usage(ctx, false)
-	if err != nil {
-		return err
-	}
-	per := float64(c.Clients * c.Events)
-	r.delays("transports", name, "delay", &all.delay)
-	r.add("transports", name, "requests", float64(all.requests.Load()-requests)/per, "per update")
-	r.add("transports", name, "bytes", float64(all.bytes.Load()-sent)/per, "per update")
-	r.add("transports", name, "connections", float64(all.most.Load())/float64(c.Clients), "per client")
-	r.add("transports", name, "CPU", float64((after.CPU-before.CPU).Microseconds())/per, "µs per update")
-	r.add("transports", name, "missed", per-float64(all.got.Load()), "")
 	return nil
 }
 

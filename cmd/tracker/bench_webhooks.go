@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -27,24 +29,36 @@ type benchWebhooks struct {
 	Hang      int `default:"10" help:"How many in a hundred hang in the second run. Default: 10."`
 }
 
-// Run measures, first without hanging endpoints and then with them.
+// Run measures.
 func (c *benchWebhooks) Run(ctx context.Context, out *console) error {
-	raise()
-	r := newReport("tracker bench webhooks", fmt.Sprintf("%d endpoints, %d events per second, SQLite", c.Endpoints, c.Rate))
+	if c.Endpoints < 1 || c.Events < 1 || c.Rate < 1 {
+		return errors.New("--endpoints, --events and --rate must be at least 1")
+	}
+	return c.run(ctx, out, "webhooks", c)
+}
+
+func (c *benchWebhooks) setting() string {
+	return fmt.Sprintf("%d endpoints, %d events per second, SQLite", c.Endpoints, c.Rate)
+}
+
+// measure measures first without hanging endpoints and then with them.
+func (c *benchWebhooks) measure(ctx context.Context, out *console, r *report) error {
 	var p99 []float64
 	for _, hang := range []int{0, c.Hang} {
 		lane := fmt.Sprintf("%d %% hang", hang)
-		progress(out, "%s", lane)
-		run, err := c.measure(ctx, hang)
+		progress(out, "webhooks: %s", lane)
+		run, err := c.deliver(ctx, hang)
 		if err != nil {
 			return err
 		}
 		r.delays("webhooks", lane, "delay of the others", &run.delay)
-		r.add("webhooks", lane, "not delivered to them", float64(run.expected-run.delay.count.Load()), "")
+		r.none("webhooks", lane, "not delivered to them", run.expected-run.delay.count.Load(), "deliveries")
 		p99 = append(p99, run.delay.percentile(99).Seconds())
 	}
-	r.add("webhooks", fmt.Sprintf("%d %% hang", c.Hang), "p99, times as long", p99[1]/p99[0], "")
-	return c.finish(out, r)
+	if p99[0] > 0 {
+		r.add("webhooks", fmt.Sprintf("%d %% hang", c.Hang), "p99, times as long", p99[1]/p99[0], "")
+	}
+	return nil
 }
 
 // hookRun is one run: a receiver for all endpoints, some of which hang.
@@ -55,12 +69,12 @@ type hookRun struct {
 	queued   []atomic.Int64 // by event, unix nanoseconds
 }
 
-func (c *benchWebhooks) measure(ctx context.Context, hang int) (*hookRun, error) {
-	dir, remove, err := tempDir()
+func (c *benchWebhooks) deliver(ctx context.Context, hang int) (*hookRun, error) {
+	dir, err := os.MkdirTemp("", "tracker-bench-")
 	if err != nil {
 		return nil, err
 	}
-	defer remove()
+	defer os.RemoveAll(dir)
 	quiet := slog.New(slog.DiscardHandler)
 	db, err := dbconn.Open(ctx, dbconn.Options{Path: filepath.Join(dir, "hooks.db"), Logger: quiet})
 	if err != nil {
