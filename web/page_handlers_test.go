@@ -77,6 +77,21 @@ func TestTrackPage_token_becomes_a_cookie(t *testing.T) {
 	}
 }
 
+func TestTrackPage_a_browser_forgets_its_oldest_orders(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	var cookies []*http.Cookie
+	for range maxTracked {
+		id, token := k.put(newState())
+		cookies = append(cookies, k.cookie(id, token))
+	}
+	id, token := k.put(newState())
+	set := k.get("/track/"+id+"?access_token="+token, cookies...).Result().Cookies()
+	if len(set) != 2 || set[0].Name != cookies[0].Name || set[0].MaxAge >= 0 || set[1].Name != trackCookie+id {
+		t.Errorf("%v", set)
+	}
+}
+
 func TestTrackPage_refuses(t *testing.T) {
 	t.Parallel()
 	k := newKit(t)

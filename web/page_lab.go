@@ -80,7 +80,7 @@ func (s *Server) labStart(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.setTrackingCookie(c, claims, made.Token)
+	s.grantTracking(c, claims, made.Token)
 	return c.JSON(http.StatusCreated, map[string]any{"order": made.ID, "sequence": made.Sequence})
 }
 

@@ -2,10 +2,12 @@ package web
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/labstack/echo/v4"
 
 	"tracker/notify/eventwire"
+	"tracker/web/tracktoken"
 )
 
 // pageRoutes mounts the pages. Each of them costs a read, a form a write.
@@ -63,13 +65,33 @@ func (s *Server) enter(c echo.Context, path string) (bool, error) {
 	if claims.Order != c.Param("order") {
 		return true, newProblem("not_found", "")
 	}
-	s.setTrackingCookie(c, claims, token)
+	s.grantTracking(c, claims, token)
 	q.Del("access_token")
 	if rest := q.Encode(); rest != "" {
 		path += "?" + rest
 	}
 	c.Response().Header().Set("Cache-Control", "no-store")
 	return true, c.Redirect(http.StatusSeeOther, path)
+}
+
+// maxTracked is how many orders one browser follows by cookie. More would make
+// every request carry more than proxies accept, and the newest would not be
+// looked at.
+const maxTracked = 12
+
+// grantTracking lets this browser follow the order, and lets it forget the
+// orders that it met first where there are too many. Their links still work.
+func (s *Server) grantTracking(c echo.Context, claims tracktoken.Claims, token string) {
+	var old []string
+	for _, cookie := range c.Request().Cookies() {
+		if strings.HasPrefix(cookie.Name, trackCookie) && cookie.Name != trackCookie+claims.Order {
+			old = append(old, cookie.Name)
+		}
+	}
+	for i := 0; i <= len(old)-maxTracked; i++ { // browsers send the oldest first
+		c.SetCookie(&http.Cookie{Name: old[i], Path: "/", MaxAge: -1, HttpOnly: true, Secure: s.secure(), SameSite: http.SameSiteLaxMode})
+	}
+	s.setTrackingCookie(c, claims, token)
 }
 
 // orderPage does what the pages of an order begin with: the clean address, and

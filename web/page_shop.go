@@ -117,7 +117,7 @@ func (s *Server) placeDemoOrder(c echo.Context) error {
 	if err != nil {
 		return err
 	}
-	s.setTrackingCookie(c, claims, made.Token)
+	s.grantTracking(c, claims, made.Token)
 	return c.Redirect(http.StatusSeeOther, "/checkout/"+made.ID)
 }
 
