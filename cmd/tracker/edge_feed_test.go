@@ -90,11 +90,18 @@ type shipped struct {
 	seq   int
 }
 
+// newShipped is the main path up to the parcel, under keys of the test's own.
 func newShipped(p *program) *shipped {
-	w := &shipped{}
-	for _, s := range mainPath()[:5] {
-		s.do(p, &w.walk)
-	}
+	p.t.Helper()
+	w, key := &shipped{}, p.t.Name()
+	o := p.must(201, "POST", "/v1/orders", object{"reference": "2042", "currency": "EUR", "items": []object{
+		{"sku": "mug", "name": "Mug", "quantity": 2, "unit_amount": 1500}}}, "Idempotency-Key", key+"/place")
+	w.order, w.token = o["id"].(string), o["tracking_token"].(string)
+	o = p.must(201, "POST", "/v1/payments", object{"order_id": w.order}, "Idempotency-Key", key+"/pay")
+	p.decide(o["next_action"].(object)["url"].(string), "approve")
+	p.until("the order is confirmed", func() bool { return p.field("/v1/orders/"+w.order, "status") == "confirmed" })
+	p.must(201, "POST", "/v1/orders/"+w.order+"/shipments", object{"carrier": "DHL", "tracking_number": "00340434"}, "Idempotency-Key", key+"/ship")
+	w.shipment = p.must(200, "GET", "/v1/orders/"+w.order, nil)["shipments"].([]any)[0].(object)["id"].(string)
 	w.seq = w.sequence(p)
 	return w
 }
@@ -112,7 +119,7 @@ func (w *shipped) move(p *program) int {
 	p.t.Helper()
 	status := []string{"in_transit", "delayed"}[w.moves%2]
 	w.moves++
-	at := time.Date(2026, 11, 23, 10, w.moves, 0, 0, time.UTC).Format(time.RFC3339)
+	at := time.Date(2026, 11, 23, 10, 0, w.moves, 0, time.UTC).Format(time.RFC3339)
 	if code, o := p.call("POST", "/v1/shipments/"+w.shipment+"/events", object{"status": status, "occurred_at": at}); code/100 != 2 {
 		p.t.Fatalf("carrier event: %d %v", code, o)
 	}

@@ -15,7 +15,7 @@ type gauges struct {
 	s *parts
 
 	watchers, ended, refused, published, delivered, polls, unchanged, coldReads, feeds, cache *prometheus.Desc
-	outboxDepth, outboxAge                                                                    *prometheus.Desc
+	outboxDepth, outboxAge, outboxLeading                                                     *prometheus.Desc
 	payments, forged                                                                          *prometheus.Desc
 	backlog, backlogAge, endpoints                                                            *prometheus.Desc
 }
@@ -30,23 +30,24 @@ func (p *process) register(s *parts) {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 		&gauges{
 			p: p, s: s,
-			watchers:    describe("watchers", "Clients that wait now, by transport and by the path that serves them.", "transport", "path"),
-			ended:       describe("watchers_ended_total", "Watches that ended, by reason.", "reason"),
-			refused:     describe("watchers_refused_total", "Watches refused by a limit.", "limit"),
-			published:   describe("feed_events_total", "Events that this process read from the stream."),
-			delivered:   describe("feed_deliveries_total", "Events handed to a client's transport."),
-			polls:       describe("feed_polls_total", "Short polls and status requests answered."),
-			unchanged:   describe("feed_polls_unchanged_total", "Short polls and status requests answered with 304."),
-			coldReads:   describe("feed_cold_reads_total", "Feeds that were not in memory and were read from the stream."),
-			feeds:       describe("feed_resources", "Orders and payments whose newest event is in memory."),
-			cache:       describe("feed_cache_bytes", "Estimate of the memory that those events take."),
-			outboxDepth: describe("outbox_depth", "Committed events that are not yet in the stream."),
-			outboxAge:   describe("outbox_oldest_seconds", "Age of the oldest event that is not yet in the stream; 0 without one."),
-			payments:    describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, parked callbacks, budget_used.", "condition"),
-			forged:      describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
-			backlog:     describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
-			backlogAge:  describe("webhook_oldest_seconds", "How long the oldest of those has been due."),
-			endpoints:   describe("webhook_endpoints", "Webhook endpoints by condition: enabled, failing, disabled.", "condition"),
+			watchers:      describe("watchers", "Clients that wait now, by transport and by the path that serves them.", "transport", "path"),
+			ended:         describe("watchers_ended_total", "Watches that ended, by reason.", "reason"),
+			refused:       describe("watchers_refused_total", "Watches refused by a limit.", "limit"),
+			published:     describe("feed_events_total", "Events that this process read from the stream."),
+			delivered:     describe("feed_deliveries_total", "Events handed to a client's transport."),
+			polls:         describe("feed_polls_total", "Short polls and status requests answered."),
+			unchanged:     describe("feed_polls_unchanged_total", "Short polls and status requests answered with 304."),
+			coldReads:     describe("feed_cold_reads_total", "Feeds that were not in memory and were read from the stream."),
+			feeds:         describe("feed_resources", "Orders and payments whose newest event is in memory."),
+			cache:         describe("feed_cache_bytes", "Estimate of the memory that those events take."),
+			outboxDepth:   describe("outbox_depth", "Committed events that are not yet in the stream."),
+			outboxAge:     describe("outbox_oldest_seconds", "Age of the oldest event that is not yet in the stream; 0 without one."),
+			outboxLeading: describe("outbox_leading", "1 in the process that brings the outbox to the stream, 0 in those that stand by."),
+			payments:      describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, parked callbacks, budget_used.", "condition"),
+			forged:        describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
+			backlog:       describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
+			backlogAge:    describe("webhook_oldest_seconds", "How long the oldest of those has been due."),
+			endpoints:     describe("webhook_endpoints", "Webhook endpoints by condition: enabled, failing, disabled.", "condition"),
 		})
 }
 
@@ -87,6 +88,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	if o, err := g.s.relay.Stats(ctx); err == nil {
 		gauge(g.outboxDepth, float64(o.Depth))
 		gauge(g.outboxAge, o.Oldest.Seconds())
+		gauge(g.outboxLeading, oneIf(o.Leading))
 	}
 	if c, err := g.s.payments.Counts(ctx); err == nil {
 		gauge(g.payments, float64(c.Open), "open")
@@ -106,4 +108,11 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.endpoints, float64(c.Failing), "failing")
 		gauge(g.endpoints, float64(c.Disabled), "disabled")
 	}
+}
+
+func oneIf(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

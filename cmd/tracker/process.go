@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -30,8 +29,9 @@ type process struct {
 	db  *dbconn.DB
 	bus *natsbus.Bus
 
-	public, admin, bank net.Listener // bank is nil where this process runs none
+	public, admin, bank *door // bank is nil where this process runs none
 
+	locked  bool // the data directory is ours
 	ready   atomic.Bool
 	closers []func()
 	runners []runner // what runs in the background
@@ -50,7 +50,7 @@ type runner struct {
 type server struct {
 	name string
 	http *http.Server
-	on   net.Listener
+	on   *door
 	tls  bool
 }
 
@@ -63,8 +63,9 @@ func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() 
 			p.close()
 		}
 	}()
-	// The ports come first: whoever started it twice learns that at once.
-	if err := p.listen(); err != nil {
+	// What is on this machine comes first, all of it: whoever started it twice, or
+	// with two mistakes, learns both at once.
+	if err := errors.Join(p.listen(), checkSettings(cfg), p.claimData()); err != nil {
 		return nil, err
 	}
 	if err := p.open(ctx); err != nil {
@@ -73,19 +74,19 @@ func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() 
 	if err := p.wire(ctx); err != nil {
 		return nil, err
 	}
-	return p, nil
+	return p, p.openDoors()
 }
 
 func (p *process) listen() error {
 	var failed []error
-	open := func(variable, addr string) net.Listener {
-		l, err := net.Listen("tcp", addr)
+	open := func(variable, addr string) *door {
+		d, err := newDoor(variable, addr)
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", variable, err))
+			failed = append(failed, err)
 			return nil
 		}
-		p.onClose(func() { l.Close() })
-		return l
+		p.onClose(func() { d.Close() })
+		return d
 	}
 	p.public = open("TRACKER_ADDR", p.cfg.Addr)
 	p.admin = open("TRACKER_ADMIN_ADDR", p.cfg.AdminAddr)
@@ -114,26 +115,20 @@ func (p *process) runsBank() bool {
 
 // open connects to the database and the bus, which may both be inside.
 func (p *process) open(ctx context.Context) error {
-	if p.cfg.DatabaseURL == "" || p.cfg.NATSURL == "" {
-		unlock, err := lockDataDir(p.cfg.DataDir)
-		if err != nil {
-			return err
-		}
-		p.onClose(unlock)
-	}
-	db, err := openDatabase(ctx, p.cfg, p.log, p.now)
-	if err != nil {
+	if err := p.lock(); err != nil {
 		return err
 	}
-	p.db = db
-	p.onClose(func() { p.report("close the database", db.Close()) })
+	db, failed := openDatabase(ctx, p.cfg, p.log, p.now)
+	if failed == nil {
+		p.db = db
+		p.onClose(func() { p.report("close the database", db.Close()) })
+	}
 	bus, err := openBus(ctx, p.cfg, p.log)
-	if err != nil {
-		return err
+	if err == nil {
+		p.bus = bus
+		p.onClose(func() { p.report("close the bus", bus.Close()) })
 	}
-	p.bus = bus
-	p.onClose(func() { p.report("close the bus", bus.Close()) })
-	return nil
+	return errors.Join(failed, err)
 }
 
 func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (*dbconn.DB, error) {
@@ -160,7 +155,7 @@ func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (*natsbus
 		CredentialsFile: cfg.NATSCredentials, RootCAFile: cfg.NATSCA, Replicas: cfg.NATSReplicas,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("TRACKER_NATS_URL: %w", err)
+		return nil, explainBus(cfg, err)
 	}
 	return bus, nil
 }

@@ -30,9 +30,6 @@ func (c *serveCommand) Run(ctx context.Context, out *console) error {
 	if err != nil {
 		return err
 	}
-	if err := completeSecrets(&cfg); err != nil {
-		return err
-	}
 	p, err := start(ctx, cfg, newLogger(out.stderr, cfg.LogLevel), time.Now)
 	if err != nil {
 		return err

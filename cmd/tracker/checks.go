@@ -1,0 +1,79 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"tracker/config"
+)
+
+// checkSettings tries what the settings name and what config cannot know without
+// opening it, so that a mistake is found before anybody is let in, and by the
+// name of its variable.
+func checkSettings(cfg config.Config) error {
+	var wrong []error
+	if strings.Count(cfg.DatabaseURL.Reveal(), "://") > 1 {
+		wrong = append(wrong, errors.New("TRACKER_DATABASE_URL names more than one database: give one address, several hosts of it as postgres://host1,host2/name"))
+	}
+	if cfg.TLSCert != "" && cfg.TLSKey != "" {
+		if _, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey); err != nil {
+			wrong = append(wrong, fmt.Errorf("TRACKER_TLS_CERT and TRACKER_TLS_KEY cannot be used: %w", err))
+		}
+	}
+	if cfg.NATSCA != "" {
+		switch text, err := os.ReadFile(cfg.NATSCA); {
+		case err != nil:
+			wrong = append(wrong, fmt.Errorf("TRACKER_NATS_CA cannot be read: %w", err))
+		case !x509.NewCertPool().AppendCertsFromPEM(text):
+			wrong = append(wrong, fmt.Errorf("TRACKER_NATS_CA: %s holds no certificate", cfg.NATSCA))
+		}
+	}
+	if cfg.NATSCredentials != "" {
+		if _, err := os.ReadFile(cfg.NATSCredentials); err != nil {
+			wrong = append(wrong, fmt.Errorf("TRACKER_NATS_CREDENTIALS cannot be read: %w", err))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+// claimData takes the data directory and what is kept in it.
+func (p *process) claimData() error {
+	if err := p.lock(); err != nil {
+		return err
+	}
+	return completeSecrets(&p.cfg)
+}
+
+// lock takes the data directory, once, where database or stream are in it.
+func (p *process) lock() error {
+	if p.locked || (p.cfg.DatabaseURL != "" && p.cfg.NATSURL != "") {
+		return nil
+	}
+	unlock, err := lockDataDir(p.cfg.DataDir)
+	if err != nil {
+		return err
+	}
+	p.locked = true
+	p.onClose(unlock)
+	return nil
+}
+
+// explainBus names the variable that is to be changed. That is the address, but
+// for what concerns only who we are or whom we trust.
+func explainBus(cfg config.Config, err error) error {
+	var unknown x509.UnknownAuthorityError
+	var invalid *tls.CertificateVerificationError
+	switch text := err.Error(); {
+	case cfg.NATSURL == "":
+		return fmt.Errorf("TRACKER_DATA_DIR: %w", err)
+	case errors.As(err, &unknown), errors.As(err, &invalid):
+		return fmt.Errorf("TRACKER_NATS_CA does not vouch for the server at TRACKER_NATS_URL: %w", err)
+	case strings.Contains(text, "no responders"): // what a server says without JetStream, and nothing more
+		return fmt.Errorf("TRACKER_NATS_URL: JetStream is not enabled there: %w", err)
+	}
+	return fmt.Errorf("TRACKER_NATS_URL: %w", err)
+}
