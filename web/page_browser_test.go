@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"fmt"
 	"html"
 	"net/http/httptest"
 	"os/exec"
@@ -69,6 +70,51 @@ func TestBrowser_script_draws_what_the_server_sent(t *testing.T) {
 		}
 		sent := k.get("/"+page+"/"+id, k.cookie(id, token)).Body.String()
 		compareShown(t, page+" "+g.name, sent, drawn)
+	}
+}
+
+// embedded puts an element into a page and waits until it shows something.
+const embedded = `(async () => {
+  const s = document.createElement("script");
+  Object.assign(s, { type: "module", src: "/client/v1/elements.js" });
+  document.head.append(s);
+  const el = document.createElement(%q);
+  for (const [k, v] of Object.entries(%s)) el.setAttribute(k, v);
+  el.textContent = "fallback";
+  document.querySelector("main").replaceChildren(el);
+  for (let i = 0; i < 400; i++) {
+    const part = el.shadowRoot?.querySelector("[part=headline],[part=connection]");
+    if (part && el.getAttribute("connection") !== "connecting") return part.textContent + "|" + (el.getAttribute("status") || "") + "|" + el.getAttribute("connection");
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  return "nothing";
+})()`
+
+func TestBrowser_elements(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(d *Deps) { d.Now = time.Now })
+	srv := httptest.NewServer(k)
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	ctx := openBrowser(t)
+	id, token := k.put(newState(paid))
+	pay := ""
+	for p := range k.feeds.states[id].Payments {
+		pay = p
+	}
+	for _, c := range []struct{ tag, attributes, want string }{
+		{"order-status", `{"order":"` + id + `","lang":"de","token":"` + token + `"}`, "Bestätigt|confirmed|live"},
+		{"order-status", `{"order":"` + id + `","view":"line","lang":"en","token":"` + token + `"}`, "Confirmed|confirmed|live"},
+		{"payment-status", `{"payment":"` + pay + `","lang":"es","token":"` + token + `"}`, "41,98\u00a0EUR pagados|captured|live"},
+		{"order-status", `{"order":"` + id + `","lang":"en","token":"` + token + `x"}`, "The live status is not available here.||denied"},
+	} {
+		// An error page has the strictest policy that an element must live with.
+		if err := chromedp.Do(ctx, chromedp.Navigate(srv.URL+"/nothing")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(embedded, c.tag, c.attributes), chromedp.EvalAwaitPromise))
+		if err != nil || got != c.want {
+			t.Errorf("%s %s: %q, want %q, %v", c.tag, c.attributes, got, c.want, err)
+		}
 	}
 }
 

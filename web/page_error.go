@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"net/http"
 	"strconv"
 	"strings"
@@ -34,7 +35,27 @@ func (s *Server) errorPage(c echo.Context, p *problem) error {
 	if retry, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
 		out.Refresh = max(retry, 5)
 	}
-	return s.render(c, p.Status, "error", out, pagePolicy{})
+	if err := s.render(c, p.Status, "error", out, pagePolicy{}); err == nil || c.Response().Committed {
+		return err
+	}
+	return s.staticError(c, p)
+}
+
+// staticError is for when nothing else works: a file that needs no template, no
+// words and no other request. The proxy serves the same files.
+func (s *Server) staticError(c echo.Context, p *problem) error {
+	name := "static/errors/500.html"
+	if p.Status == http.StatusServiceUnavailable {
+		name = "static/errors/503.html"
+	}
+	body, err := pageFiles.ReadFile(name)
+	if err != nil {
+		return s.writeProblem(c, p)
+	}
+	_, rest, _ := bytes.Cut(body, []byte("<style>"))
+	css, _, _ := bytes.Cut(rest, []byte("</style>"))
+	s.allowPage(c, pagePolicy{StyleHashes: []string{hashSource(css)}})
+	return c.HTMLBlob(p.Status, body)
 }
 
 func errorOf(w phrases, c echo.Context, p *problem) errorBody {

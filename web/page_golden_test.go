@@ -85,7 +85,7 @@ func payment(p payments.Summary, timeline ...eventwire.Transition) build {
 
 func paid(s *pageState) {
 	payment(payments.Summary{Status: payments.StatusCaptured, Captured: 4198},
-		eventwire.Transition{Seq: 2, Type: "payment.captured", To: "captured", At: clock("10:03"), Cause: "callback"})(s)
+		eventwire.Transition{Seq: 1, Type: "payment.captured", To: "captured", At: clock("10:03"), Cause: "callback"})(s)
 	s.add("order.payment_changed", "unpaid", "paid", "2026-11-23T10:03:12Z", "payment", "pay_1")
 	s.add("order.confirmed", "pending_payment", "confirmed", "2026-11-23T10:03:12Z", "payment", "")
 	status(orders.StatusConfirmed, orders.PaymentPaid, orders.FulfillmentUnfulfilled)(s)

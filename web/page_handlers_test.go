@@ -376,3 +376,23 @@ func TestDocs_show_every_operation_and_code(t *testing.T) {
 		t.Error("the key is shown outside the sandbox")
 	}
 }
+
+func TestStaticErrors_need_nothing(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"500", "503"} {
+		body, err := pageFiles.ReadFile("static/errors/" + name + ".html")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if regexp.MustCompile(`src=|url\(|<link|<script|style=|href="[^"]`).Match(body) {
+			t.Errorf("%s.html asks for something else", name)
+		}
+	}
+	k := newKit(t)
+	delete(k.site.templates, "error")
+	w := k.get("/nothing")
+	wantIn(t, w.Body.String(), "Something went wrong on our side")
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "'sha256-") || strings.Contains(csp, "unsafe") {
+		t.Error(csp)
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -165,6 +166,16 @@ func (f *stillFeeds) ServeFeed(w http.ResponseWriter, r *http.Request, a notify.
 	}
 	w.Header().Set("Content-Type", "text/event-stream")
 	_, _ = fmt.Fprint(w, "retry: 1000\n\n: here\n\n")
+	after, _ := strconv.ParseInt(r.URL.Query().Get("after"), 10, 64) // empty is 0
+	for seq := after + 1; seq <= e.Seq; seq++ {
+		if one, ok := e.At(seq); ok {
+			raw, err := one.Encode()
+			if err != nil {
+				return err
+			}
+			_, _ = fmt.Fprintf(w, "id: %d\nevent: %s\ndata: %s\n\n", seq, one.Type, raw)
+		}
+	}
 	w.(http.Flusher).Flush()
 	<-r.Context().Done()
 	return nil

@@ -20,6 +20,18 @@ import (
 )
 
 // Pages are the settings of the pages. The zero value works.
+//
+// How the pages are made: the server renders each of them completely from the
+// newest events ([Feeds].Newest), so they work without script and while the
+// database is away. What a state means in words is one pure function
+// (page_headline.go and its neighbours); its twin in the browser
+// (static/client/view.js) keeps an open page fresh, and a test compares the two
+// over every state and language. Each page carries its CSS in one style element
+// whose hash stands in the policy: the first paint needs one request and nothing
+// is inline that was not meant. Whatever a page changes, it changes through the
+// public API (page_api.go), as a script would. Times are written in UTC and
+// rewritten to the reader's zone; money is written with its code, the same on
+// both sides, since "$" is nobody's in particular.
 type Pages struct {
 	// FormOrigins are where a payment's form is redirected to: the origins of
 	// every Provider. Without them a browser stops the payment at our own page.
@@ -127,11 +139,13 @@ func newStyle(tokens []byte, sheet string) style {
 	if more, err := pageFiles.ReadFile("static/css/" + sheet + ".css"); err == nil {
 		css = append(css, more...)
 	}
-	sum := sha256.Sum256(css)
-	return style{
-		element: template.HTML("<style>" + string(css) + "</style>"), // our own file
-		hash:    "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
-	}
+	return style{element: template.HTML("<style>" + string(css) + "</style>"), hash: hashSource(css)} // our own file
+}
+
+// hashSource names inline content in a policy.
+func hashSource(content []byte) string {
+	sum := sha256.Sum256(content)
+	return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 }
 
 // loadAssets maps every file below /client/ and, for the public modules, below
