@@ -94,7 +94,7 @@ function follow(v) {
   if (wanted === followed) return;
   waiting?.close();
   followed = wanted;
-  waiting = wanted && watch(`/v1/payments/${wanted}/events`, { after: state.payments[wanted]?.payment.sequence || 0,
+  waiting = !wanted ? null : watch(`/v1/payments/${wanted}/events`, { after: state.payments[wanted]?.payment.sequence || 0,
     transport: /** @type {any} */ (["long-poll", "short-poll"]), onEvent: (e) => keep.payment([e]), onState: (s) => { if (s.state === "denied") strip("c_no_access", "c_no_access_text"); } });
 }
 
