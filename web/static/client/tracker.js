@@ -4,16 +4,16 @@
  *
  *   const w = watch("/v1/orders/ord_…/events", { token, onEvent, onState });
  *
- * Every transition arrives once and in order: the cursor (`seq`) is carried
- * across transports, tabs and page lives. SSE, WebSocket, long poll, short poll
- * are tried in this order: one that fails while a plain request is answered
- * gets a strike; after two the next has its turn, and the better one later.
+ * Every transition arrives once and in order: transports, tabs and page lives
+ * hand on the cursor (`seq`). SSE, WebSocket, long poll, short poll are tried in
+ * this order: one that fails while a plain request is answered gets a strike;
+ * after two the next has its turn, and the better one later.
  *
  * @typedef {{id: string, type: string, seq: number, time: string, subject: string, data: Record<string, any>}} TrackerEvent
  * @typedef {"connecting"|"live"|"polling"|"retrying"|"offline"|"busy"|"closed"|"denied"|"missing"} StateName
  * @typedef {"sse"|"websocket"|"long-poll"|"short-poll"} Transport
  * @typedef {{state: StateName, transport: Transport, heard: number, retryAt?: number, every?: number}} State
- *   heard: when the service last spoke, heartbeats included; times as Date.now()
+ *   heard: when the service last spoke, as Date.now()
  * @typedef {object} Options
  * @property {string|((again: boolean) => string|Promise<string>)} [token] a function is asked again, once, after a 401
  * @property {(event: TrackerEvent) => void} [onEvent]
@@ -34,29 +34,27 @@
 
 const LADDER = /** @type {Transport[]} */ (["sse", "websocket", "long-poll", "short-poll"]);
 const MAX_PAUSE = 30e3;
-const PROVEN = 10e3; // a stream that lived this long did work
+const PROVEN = 10e3; // a stream that spoke for so long did work
 
 /** Ends the watch, or (busy) the attempt. */
-class End extends Error {
-  /** @param {StateName} state @param {number} [pause] milliseconds */
-  constructor(state, pause) {
-    super(state);
+class End {
+  /** @param {StateName} state @param {number} [pause] */
+  constructor(state, pause = 0) {
     this.state = state;
-    this.pause = pause || 0;
+    this.pause = pause;
   }
 }
 
-/** @param {number} ms */
-const jitter = (ms) => Math.random() * ms;
+const jitter = (/** @type {number} */ ms) => Math.random() * ms;
 
-/** @param {string|null} value Retry-After: seconds or a date @returns {number|undefined} milliseconds */
+/** @param {string|null} value seconds or a date */
 function later(value) {
   const ms = value ? (/^\d+$/.test(value) ? +value * 1e3 : Date.parse(value) - Date.now()) : NaN;
   return ms >= 0 ? Math.min(ms, 36e5) : undefined;
 }
 
 /**
- * Splits an event stream; what a cut connection leaves behind is dropped.
+ * Splits an event stream; what a cut leaves behind is dropped.
  * @param {(f: {event: string, data: string, id: string, retry?: number}) => void} emit
  */
 export function parser(emit) {
@@ -98,11 +96,10 @@ export function watch(url, options = {}) {
   let attempt = new AbortController(); // the connection of this moment
   let wake = () => {}; // ends the pause of this moment
   /** @type {BroadcastChannel|undefined} */ let channel;
-  /** @type {any} */ let deputy; // fires when the tab that leads has fallen silent
+  /** @type {any} */ let deputy; // fires when the leading tab is silent
   /** @type {Promise<any>|undefined} */ let catching;
 
-  /** @param {any} fn @param {any} [arg] */
-  const call = (fn, arg) => {
+  const call = (/** @type {any} */ fn, /** @type {any} */ arg = 0) => {
     try { fn?.(arg); } catch (error) { setTimeout(() => { throw error; }); }
   };
   const tell = (/** @type {any} */ more = {}) => leading && channel?.postMessage({ cursor, state: { ...state, heard }, ...more });
@@ -132,7 +129,7 @@ export function watch(url, options = {}) {
     const headers = { Accept: accepted, ...(bearer && { Authorization: "Bearer " + bearer }), ...(tag && { "If-None-Match": tag }) };
     const response = await env.fetch(target, { headers, signal, cache: "no-store", credentials: "same-origin" });
     const type = response.headers.get("Content-Type") || "", code = response.status, json = type.includes("json");
-    // Only our own problem+json may end things: a proxy's page is no answer.
+    // Only our own JSON may end things: a proxy's page is no answer.
     if (json && code === 401 && typeof o.token === "function" && !again) {
       again = true;
       return request(query, accepted, signal, tag);
@@ -145,11 +142,10 @@ export function watch(url, options = {}) {
     if (code !== 304 && (code !== 200 || !type.includes(accepted))) throw new Error("no answer: " + code);
     hint = wait || 0;
     again = false;
-    heard = Date.now();
     return response;
   }
 
-  /** Runs fn; its signal aborts with outer, or after ms without renewal.
+  /** The signal of fn aborts with outer, or after ms without renewal.
    * @param {number} ms @param {AbortSignal|undefined} outer
    * @param {(signal: AbortSignal, renew: (ms: number) => void) => Promise<any>} fn */
   async function within(ms, outer, fn) {
@@ -165,9 +161,10 @@ export function watch(url, options = {}) {
     }
   }
 
-  /** Asks once; the server may wait for some seconds. True: there was news. @param {number} seconds @param {AbortSignal} [outer] */
+  /** Asks once, waiting at most seconds for news; tells whether there was some. @param {number} seconds @param {AbortSignal} [outer] */
   const poll = (seconds, outer) => within(seconds * 1e3 + o.firstByte, outer, async (signal) => {
     const response = await request({ after: cursor, ...(seconds && { wait: seconds }) }, "application/json", signal, seconds ? "" : etag);
+    heard = Date.now();
     if (response.status === 304) return false;
     const body = await response.json(), before = cursor;
     if (body.reset) reset();
@@ -207,12 +204,13 @@ export function watch(url, options = {}) {
       /** @type {any} */ let timer;
       await new Promise((done, fail) => {
         // Pings cannot be seen from here: a plain request tells whether the
-        // socket is silent because nothing happened.
+        // socket is silent because nothing happened. News may be on their way.
+        let told = 0;
         const doubt = () => poll(0, signal).then((missed) => {
-          if (missed) return fail(new Error("silent"));
+          const news = +cursor;
           tell();
           renew(silence * 2);
-          timer = setTimeout(doubt, o.heartbeat * 2);
+          timer = missed ? setTimeout(() => (told < news ? fail("mute") : doubt()), o.firstByte) : setTimeout(doubt, o.heartbeat * 2);
         }, fail);
         signal.addEventListener("abort", fail);
         socket.onopen = () => {
@@ -224,14 +222,14 @@ export function watch(url, options = {}) {
         socket.onmessage = (/** @type {any} */ m) => {
           heard = Date.now();
           const event = JSON.parse(m.data);
-          if (event.seq) accept(event, "");
-          else if (event.reset || event.type === "reset") reset();
+          if (event.seq) accept(event, (told = event.seq));
+          else if (event.type === "reset") reset();
         };
         socket.onclose = (/** @type {any} */ c) => {
           if (c.code === 4000) fail(new End("closed"));
           else if (c.code === 4003) fail(new End("denied"));
           else if (c.code === 1001 || c.code === 4001) done(0);
-          else fail(new Error("socket"));
+          else fail();
         };
       }).finally(() => { clearTimeout(timer); socket.onclose = null; socket.close(); });
     }),
@@ -241,7 +239,7 @@ export function watch(url, options = {}) {
       if (began - heard < o.firstByte) show("live");
       const news = await poll(o.wait, signal);
       show("live");
-      // An empty answer long before its time would make a tight loop.
+      // Empty answers long before their time would make a tight loop.
       if (!news && Date.now() - began < o.wait * 500) await pause(o.backoff);
     },
 
@@ -253,7 +251,7 @@ export function watch(url, options = {}) {
     },
   });
 
-  /** Waits until a plain request is answered; tells whether the first one was. @param {() => boolean} on */
+  /** Asks until there is an answer; tells whether the first was one. @param {() => boolean} on */
   async function recover(on) {
     for (let n = 0; on(); n++) {
       const wait = jitter(Math.min(MAX_PAUSE, o.backoff * 2 ** n));
@@ -277,26 +275,28 @@ export function watch(url, options = {}) {
       if (rung && Date.now() >= climbAt) { rung = 0; strikes = 1; }
       attempt = new AbortController();
       const began = Date.now(), before = heard, polls = ladder[rung].endsWith("poll");
-      let clean = false;
+      let clean = false, mute = false;
       try {
         try {
           await transports[ladder[rung]](attempt.signal);
           clean = true;
         } catch (error) {
           if (error instanceof End) throw error;
+          mute = error === "mute";
         }
         if (!on()) return;
         if (urged || clean && polls) { urged = false; strikes = failed = 0; continue; }
         const lived = Date.now() - began, spoke = heard > before;
         failed = clean ? 0 : failed + 1;
-        if (spoke && lived >= (clean ? o.firstByte : PROVEN)) {
+        // How long it spoke counts: some proxies pass the beginning on.
+        if (!mute && spoke && (heard - began >= PROVEN || clean && lived >= o.firstByte)) {
           strikes = climbs = 0;
           show(offline() ? "offline" : "retrying");
           await pause(retry ? retry * (0.5 + jitter(1)) : jitter(o.backoff * 2 ** Math.min(failed, 5)));
           continue;
         }
         // A line that stayed mute until we gave up needs no second try.
-        if (await recover(on)) strikes += !spoke && lived >= o.firstByte ? 2 : 1;
+        if (await recover(on)) strikes += mute || !spoke && lived >= o.firstByte ? 2 : 1;
         if (strikes > 1 && ladder[rung + 1]) {
           rung++;
           strikes = 0;
@@ -320,8 +320,7 @@ export function watch(url, options = {}) {
     if (error instanceof End && error.state !== "busy") stop(error.state);
   }).finally(() => { catching = undefined; }));
 
-  /** @param {any} m from another tab */
-  function listen(m) {
+  function listen(/** @type {any} */ m) {
     if (m.hello || leading || over) return void tell();
     clearTimeout(deputy);
     deputy = setTimeout(join, silence + jitter(o.heartbeat), true);
@@ -336,7 +335,7 @@ export function watch(url, options = {}) {
   const name = `tracker:${address.href} ${typeof o.token === "string" ? o.token : ""}`; // other token, other line
   let seat = new AbortController(); // our place in the queue for the lock
 
-  /** Leads, or waits behind the tab that leads. One that says nothing is frozen: its lock is stolen. */
+  /** Leads, or waits for the lock. A tab that leads and says nothing is frozen: its lock is stolen. */
   function join(steal = false) {
     if (over || leading && !steal) return;
     if (!o.share || !nav.locks || !env.BroadcastChannel) return void (leading || lead());
@@ -368,7 +367,7 @@ export function watch(url, options = {}) {
   const hooks = /** @type {[any, string, any][]} */ ([
     [env, "online", nudge],
     [env, "offline", () => { if (leading) { show("offline"); attempt.abort(); } }],
-    [env, "pagehide", leave], // an open line would keep the page out of the back/forward cache
+    [env, "pagehide", leave], // an open line keeps a page out of the back/forward cache
     [env, "pageshow", (/** @type {any} */ e) => { if (e.persisted) join(); }],
     [doc, "visibilitychange", () => {
       if (doc.hidden || over || Date.now() - heard < silence && state.state === "live") return;
@@ -387,7 +386,7 @@ export function watch(url, options = {}) {
   join();
   return {
     close,
-    /** Asks now; resolves when that was answered, or failed. */
+    /** Asks now; resolves when that is done. */
     refresh: () => (over ? Promise.resolve() : catchUp()),
     get cursor() { return cursor; },
     get state() { return state; },
