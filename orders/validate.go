@@ -89,8 +89,8 @@ func (c *checker) link(pointer, value string) {
 	}
 	c.line(pointer, value, MaxURL, false)
 	u, err := url.Parse(value)
-	if err != nil || u.Scheme != "https" || u.Host == "" {
-		c.add(pointer, "invalid", "must be an https address")
+	if err != nil || (u.Scheme != "https" && u.Scheme != "http") || u.Host == "" {
+		c.add(pointer, "invalid", "must be an http or https address")
 	}
 }
 

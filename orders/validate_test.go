@@ -47,7 +47,7 @@ func TestService_Create_names_every_field_that_does_not_fit(t *testing.T) {
 		"/metadata/a~1b~0 too_long":          metadata("a/b~", strings.Repeat("x", 501)),
 		"/metadata/x control_character":      metadata("x", "\x00"),
 		"/metadata/x invalid":                metadata("x", "\xff\n"),
-		"/shop/url invalid":                  func(in *orders.NewOrder) { in.Shop.URL = "http://kiln.example" },
+		"/shop/url invalid":                  func(in *orders.NewOrder) { in.Shop.URL = "ftp://kiln.example" },
 		"/shop/help_url invalid":             func(in *orders.NewOrder) { in.Shop.HelpURL = "javascript:alert(1)" },
 		"/shop/name too_long":                func(in *orders.NewOrder) { in.Shop.Name = strings.Repeat("x", 201) },
 		"/items/0/quantity out_of_range":     func(in *orders.NewOrder) { in.Items[0].Quantity = 0 },

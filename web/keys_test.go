@@ -93,7 +93,7 @@ func TestMerchant_settings(t *testing.T) {
 		if shop := s.createOrder()["shop"].(map[string]any); shop["name"] != "Kiln" || shop["help_url"] != "https://kiln.example/help" {
 			t.Errorf("a new order has %v", shop)
 		}
-		for field, value := range map[string]string{"name": `""`, "help_url": `"javascript:alert(1)"`, "shop_url": `"http://kiln.example"`, "refund_days": `0`} {
+		for field, value := range map[string]string{"name": `""`, "help_url": `"javascript:alert(1)"`, "shop_url": `"ftp://kiln.example"`, "refund_days": `0`} {
 			wantProblem(t, s.do(http.MethodPatch, "/v1/merchant", `{"`+field+`":`+value+`}`, nil), http.StatusUnprocessableEntity, "invalid_request", "/"+field)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 
 	"tracker/config"
 	"tracker/web"
+	"tracker/web/apikeys"
 )
 
 // face is the process's HTTP: the public listener, the admin listener and, in
@@ -16,7 +17,7 @@ import (
 func (p *process) face(ctx context.Context, s *parts) error {
 	p.register(s)
 	if p.cfg.Sandbox {
-		if _, err := s.keys.Adopt(ctx, p.cfg.SandboxKey.Reveal(), demoShop); err != nil {
+		if err := p.openShop(ctx, s.keys); err != nil {
 			return fmt.Errorf("TRACKER_SANDBOX_KEY: %w", err)
 		}
 	}
@@ -98,6 +99,17 @@ func (p *process) adminServer(ctx context.Context, s *parts) *http.Server {
 }
 
 var errNotReady = errors.New("the process is starting or ending")
+
+// openShop makes the demo merchant and shows shoppers the way back to its shop.
+func (p *process) openShop(ctx context.Context, keys *apikeys.Service) error {
+	key, err := keys.Adopt(ctx, p.cfg.SandboxKey.Reveal(), demoShop)
+	if err != nil {
+		return err
+	}
+	home := p.cfg.PublicURL + "/"
+	_, err = keys.ChangeSettings(ctx, key.Merchant, apikeys.Settings{ShopURL: &home})
+	return err
+}
 
 // demoShop is the name of the sandbox's merchant.
 const demoShop = "Kiln & Clay"
