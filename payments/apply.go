@@ -22,6 +22,9 @@ type Why struct {
 	// Calls says that whoever brings the fact calls the provider itself, so that
 	// the reconciler leaves it some time.
 	Calls bool
+	// Quiet says which providers asked for silence, and until when: no check of
+	// theirs is set before that.
+	Quiet map[string]time.Time
 }
 
 // Verdict is what a fact came to.
@@ -180,8 +183,10 @@ func (c *change) schedule() {
 			continue
 		}
 		p.NextCheckAt = c.pol.next(p, c.At, !c.Calls)
-		if !p.NextCheckAt.IsZero() && p.NextCheckAt.Before(c.notBefore) {
-			p.NextCheckAt = c.notBefore
+		for _, quiet := range []time.Time{c.notBefore, c.Quiet[p.Provider]} {
+			if !p.NextCheckAt.IsZero() && p.NextCheckAt.Before(quiet) {
+				p.NextCheckAt = quiet
+			}
 		}
 	}
 }

@@ -81,7 +81,7 @@ func (s *Service) receive(l *Ledger, in *Inbound) error {
 		return nil
 	}
 	why := Why{At: in.ReceivedAt, Cause: CauseCallback, Evidence: in.EventID}
-	verdict, err := l.Apply(Told{Payment: p.ID, Report: *in.Report}, why, s.opt.Policy)
+	verdict, err := s.apply(l, Told{Payment: p.ID, Report: *in.Report}, why)
 	if err == nil && verdict != Early {
 		in.State, in.AppliedAt = InboxApplied, in.ReceivedAt
 	}

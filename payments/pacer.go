@@ -72,3 +72,10 @@ func (b *pacer) pause(until time.Time) {
 		b.paused = until
 	}
 }
+
+// until is when the silence that the provider asked for ends.
+func (b *pacer) until() time.Time {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.paused
+}

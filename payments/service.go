@@ -182,7 +182,7 @@ func (s *Service) update(ctx context.Context, merchant, order, id string, why Wh
 	var after Payment
 	err := s.store.Update(ctx, merchant, order, func(l *Ledger) error {
 		for _, f := range facts {
-			if _, err := l.Apply(f, why, s.opt.Policy); err != nil {
+			if _, err := s.apply(l, f, why); err != nil {
 				return err
 			}
 		}
@@ -196,6 +196,22 @@ func (s *Service) update(ctx context.Context, merchant, order, id string, why Wh
 	}
 	s.Wake()
 	return after, nil
+}
+
+// apply is l.Apply as things stand in this process: it is called in the
+// transaction, so that a provider's wish for silence that comes at the same time
+// is either seen here or finds the result.
+func (s *Service) apply(l *Ledger, f Fact, why Why) (Verdict, error) {
+	now := s.now()
+	for name, pace := range s.pace {
+		if until := pace.until(); until.After(now) {
+			if why.Quiet == nil {
+				why.Quiet = map[string]time.Time{}
+			}
+			why.Quiet[name] = until
+		}
+	}
+	return l.Apply(f, why, s.opt.Policy)
 }
 
 // command loads the payment that a command names and applies the fact to it.

@@ -120,7 +120,7 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 			began = open.clone()
 			return nil
 		}
-		if _, err := l.Apply(Began{fresh}, why, s.opt.Policy); err != nil {
+		if _, err := s.apply(l, Began{fresh}, why); err != nil {
 			return err
 		}
 		began = l.Payment(fresh.ID).clone()
