@@ -131,23 +131,30 @@ func playGentleChecks(s *scene) {
 	s.check(len(due) > n/2, "the next checks of %d payments fall on %d moments", n, len(due))
 	s.restart()
 
-	// The bank asks for an hour of peace.
-	s.fault(sandboxbank.Fault{Kind: sandboxbank.FaultUnavailable, Delay: "30m", Count: 1, Match: "status"})
-	s.settle("the bank has sent one question away", 30*time.Minute, func() bool {
-		faults, err := s.bank.Faults(s.ctx)
-		s.must(err)
-		return len(faults) == 0
+	// The bank asks for half an hour of peace.
+	const peace = 30 * time.Minute
+	s.fault(sandboxbank.Fault{Kind: sandboxbank.FaultUnavailable, Delay: peace.String(), Count: 1, Match: "status"})
+	var asked time.Time // not later than when the bank said so
+	s.settle("the bank has sent one question away", peace, func() bool {
+		now := s.now()
+		if s.faults() > 0 {
+			asked = now
+			return false
+		}
+		return true
 	})
-	peace := s.now().Add(30*time.Minute - time.Second)
 	for _, p := range list {
-		s.until("payment "+p.ID+" leaves the bank in peace", func() bool {
-			p = s.payment(p.ID)
-			return p.NextCheckAt != nil && p.NextCheckAt.After(peace)
+		s.explain(func() string { return fmt.Sprintf("asked for peace after %s, next check at %v", asked, p.NextCheckAt) }, func() {
+			s.until("payment "+p.ID+" leaves the bank in peace", func() bool {
+				p = s.payment(p.ID)
+				return p.NextCheckAt != nil && !p.NextCheckAt.Before(asked.Add(peace))
+			})
 		})
 	}
 	before := s.sumOfChecks(list)
-	s.pass(29 * time.Minute)
+	s.pass(asked.Add(peace - time.Second).Sub(s.now()))
 	s.check(s.sumOfChecks(list) == before, "the bank was asked %d times although it had said: later", s.sumOfChecks(list)-before)
+	s.check(s.figure(figureOverdue) == 0, "%v payments are overdue while the bank is left in peace", s.figure(figureOverdue))
 
 	for range 24 { // two days: the questions go on, and become rare
 		s.pass(2 * time.Hour)
@@ -160,6 +167,13 @@ func playGentleChecks(s *scene) {
 	}
 	s.decide(list[0], sandboxbank.Approve)
 	s.awaitPayment(list[0].ID, payments.StatusCaptured)
+}
+
+// faults counts the faults that the bank still has before it.
+func (s *scene) faults() int {
+	list, err := s.bank.Faults(s.ctx)
+	s.must(err)
+	return len(list)
 }
 
 // checks reports whether all of these payments were asked about so often.

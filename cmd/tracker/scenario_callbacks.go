@@ -215,11 +215,7 @@ func playLatePoll(s *scene) {
 	s.decide(p, sandboxbank.Pend)
 	s.fault(sandboxbank.Fault{Kind: sandboxbank.FaultDelay, Match: "status " + p.Reference, Delay: "1s", Count: 1})
 	s.pass(2 * time.Minute) // the bank is asked, and takes its time to say: pending
-	s.until("the question is at the bank", func() bool {
-		faults, err := s.bank.Faults(s.ctx)
-		s.must(err)
-		return len(faults) == 0
-	})
+	s.until("the question is at the bank", func() bool { return s.faults() == 0 })
 	s.tell(http.StatusOK, s.signed("evt_faster", s.about(p, saysSucceeded).body()))
 	if s.kills {
 		s.restart() // the answer finds nobody

@@ -38,7 +38,7 @@ func playLate(s *scene) {
 		_, p := s.bought()
 		s.decide(p, sandboxbank.ApproveLate)
 		s.pass(30 * time.Minute)
-		s.awaitPayment(p.ID, payments.StatusExpired)
+		s.until("it is expired", func() bool { return s.payment(p.ID).Status == payments.StatusExpired })
 		s.pass(2 * time.Second)
 		p = policy.ends(p)
 		s.check(timesOf(p.Timeline, "payment.late_success") == 1, "under the policy %s it went by %s", policy.late, kinds(p.Timeline))

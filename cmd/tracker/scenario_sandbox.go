@@ -166,7 +166,7 @@ func (b *sandbox) startTracker(ctx context.Context) error {
 		return err
 	}
 	b.at = at
-	b.env["TRACKER_ADDR"], b.env["TRACKER_ADMIN_ADDR"] = at.Public, at.Admin
+	b.env["TRACKER_ADDR"] = at.Public
 	return nil
 }
 
@@ -184,7 +184,20 @@ func (b *sandbox) restart(ctx context.Context, env map[string]string) error {
 		return fmt.Errorf("the tracker did not end well: %w", err)
 	}
 	maps.Copy(b.env, env)
-	return b.startTracker(ctx)
+	// Somebody's connection may have got the port that was free for a moment.
+	var err error
+	for range 50 {
+		if err = b.startTracker(ctx); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(200 * time.Millisecond):
+		}
+		err = errors.Join(err, b.host.stop())
+	}
+	return err
 }
 
 func (b *sandbox) close() error {

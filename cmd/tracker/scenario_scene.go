@@ -243,7 +243,7 @@ func (s *scene) read(path string, v any) {
 // there is an answer.
 func (s *scene) surely(path string, body any, key string) (answer, error) {
 	var last error
-	for range 20 {
+	for n := range 30 {
 		a, err := s.try(http.MethodPost, path, body, "Idempotency-Key", key)
 		if err == nil && a.status < 500 && a.problem().Code != "idempotency_in_progress" {
 			return a, nil
@@ -251,7 +251,15 @@ func (s *scene) surely(path string, body any, key string) (answer, error) {
 		if last = err; last == nil {
 			last = errors.New(a.String())
 		}
-		// Whoever had the key is dead, and the claim ends after a while.
+		select {
+		case <-s.ctx.Done():
+			return answer{}, s.ctx.Err()
+		case <-time.After(min(10*time.Millisecond<<min(n, 10), time.Second)):
+		}
+		// Whoever had the key may be dead: its claim ends after a while.
+		if n < 5 {
+			continue
+		}
 		if err := s.box.pass(s.ctx, 5*time.Second); err != nil {
 			return answer{}, err
 		}
