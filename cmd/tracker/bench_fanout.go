@@ -21,7 +21,9 @@ type benchFanout struct {
 // Help is the longer help of the command.
 func (benchFanout) Help() string {
 	return `CPU is the server process's, user and kernel, less what the same events cost
-without a watcher. All lanes send events of the same size.`
+without a watcher. All lanes send events of the same size. Delay is until the
+client has read the event: for tracker from the REST call that made it, for a lane
+from its making.`
 }
 
 // Run measures.
@@ -59,6 +61,11 @@ func (c *benchFanout) measure(ctx context.Context, out *console, r *report) erro
 	}
 	if bare := cost[laneWriteLoop]; bare > 0 && cost[laneTracker] > 0 {
 		r.atMost("fanout", "CPU per delivery, times a write(2) loop", 1.15, cost[laneTracker]/bare, "×")
+	}
+	for name := range c.Peer {
+		if cost[name] > 0 {
+			r.atMost("fanout", "CPU per delivery, times "+name, 1, cost[laneTracker]/cost[name], "×")
+		}
 	}
 	return nil
 }

@@ -18,8 +18,9 @@ type benchIdle struct {
 // Help is the longer help of the command.
 func (benchIdle) Help() string {
 	return `Memory is the kernel's count (PSS) of the whole server process after a garbage
-collection, and its growth from a tenth of the connections to all of them. Give
-GOGC=… to see what it is with another setting; every lane gets it, too.`
+collection, and its growth from no connection to all of them. The slope leaves out
+the first tenth, which grows pools and tables to their size. Give GOGC=… to see
+what it is with another setting; every lane gets it, too.`
 }
 
 // Run measures.
@@ -42,7 +43,7 @@ func (c *benchIdle) measure(ctx context.Context, out *console, r *report) error 
 		}
 		progress(out, "idle: %s", lane)
 		err := on(ctx, lane, c.Peer, func(s subject, crowd *crowd) (err error) {
-			cost[lane], err = c.slope(ctx, r, s, crowd)
+			cost[lane], err = c.growth(ctx, r, s, crowd)
 			return err
 		})
 		if err != nil {
@@ -58,33 +59,33 @@ func (c *benchIdle) measure(ctx context.Context, out *console, r *report) error 
 	return nil
 }
 
-// slope is the growth of the server's memory per connection. The first tenth
-// grows pools and tables to their size and does not count.
-func (c *benchIdle) slope(ctx context.Context, r *report, s subject, crowd *crowd) (float64, error) {
+// growth is what the server's memory grew by per connection: from none to all,
+// and, beside it, over the last nine tenths.
+func (c *benchIdle) growth(ctx context.Context, r *report, s subject, crowd *crowd) (float64, error) {
 	book, err := s.orders(ctx, max(c.Orders, 1))
 	if err != nil {
 		return 0, err
 	}
 	crowd.book = book
-	of := func(i int) string { return book.ids[i%len(book.ids)] }
-	first := max(c.Clients/10, 1)
-	if err := crowd.join(ctx, first, of); err != nil {
-		return 0, err
+	steps := []int{0, max(c.Clients/10, 1), c.Clients}
+	var memory []int64
+	for _, n := range steps {
+		err := crowd.join(ctx, n-len(crowd.members), func(i int) string { return book.ids[i%len(book.ids)] })
+		if err != nil {
+			return 0, err
+		}
+		now, err := settledPSS(ctx, s)
+		if err != nil {
+			return 0, err
+		}
+		memory = append(memory, now)
 	}
-	before, err := settledPSS(ctx, s)
-	if err != nil {
-		return 0, err
+	per := func(from, to int) float64 {
+		return float64(memory[to]-memory[from]) / 1024 / float64(max(steps[to]-steps[from], 1))
 	}
-	if err := crowd.join(ctx, c.Clients-first, of); err != nil {
-		return 0, err
-	}
-	after, err := settledPSS(ctx, s)
-	if err != nil {
-		return 0, err
-	}
-	perClient := float64(after-before) / 1024 / float64(max(c.Clients-first, 1))
-	r.add("idle", s.name(), "memory per connection", perClient, "KB")
-	r.add("idle", s.name(), "whole process", float64(after)/(1<<20), "MB")
+	r.add("idle", s.name(), "memory per connection", per(0, 2), "KB")
+	r.add("idle", s.name(), "slope over the last 90 %", per(1, 2), "KB")
+	r.add("idle", s.name(), "whole process", float64(memory[2])/(1<<20), "MB")
 	r.none("idle", s.name(), "connections lost", crowd.lost.Load(), "")
-	return perClient, nil
+	return per(0, 2), nil
 }

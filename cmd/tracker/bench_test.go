@@ -102,6 +102,20 @@ func TestBench_runs(t *testing.T) {
 	}
 }
 
+func TestBench_orders_on_PostgreSQL(t *testing.T) {
+	t.Parallel()
+	program, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := benched(t, program, "orders", "--clients", "4", "--for", "200ms", "--database-url", postgresURL(t))
+	for _, f := range r.Figures {
+		if f.Name == "orders per second" && f.Value <= 0 {
+			t.Errorf("%s: none", f.Lane)
+		}
+	}
+}
+
 // benched runs one measurement and returns its report. The program and all that
 // it starts have the race detector in them.
 func benched(t *testing.T, program string, args ...string) report {
