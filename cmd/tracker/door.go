@@ -4,82 +4,61 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"sync"
+	"syscall"
 )
 
-// door is a listener whose address is known to be free from the start, and which
-// lets nobody in before the process is ready: a connection that is refused goes
-// to another process at once, one that is accepted and not served would wait.
+// door is a listener that has its address from the start and lets nobody in
+// before the process is ready: a connection that is refused goes to another
+// process at once, one that is accepted and not served would wait.
 type door struct {
+	net.Listener
 	variable string
-	addr     net.Addr
-
-	mu     sync.Mutex
-	inner  net.Listener // nil: not open yet
-	closed bool
+	shut     bool
 }
 
-// newDoor takes the address and, where somebody may know it, gives it back until
-// open. A port that the system has chosen nobody can know, so it is kept.
+// newDoor takes the address, so that nobody else does, and shuts the door. Linux
+// lets a listening socket go back to being bound; elsewhere the door stays open,
+// and who comes early waits. A port that the system has chosen would be lost by
+// that, and nobody can know it yet.
 func newDoor(variable, addr string) (*door, error) {
-	d := &door{variable: variable}
-	inner, err := d.listen(addr)
-	if err != nil {
-		return nil, err
-	}
-	d.addr = inner.Addr()
-	if _, port, _ := net.SplitHostPort(addr); port == "0" {
-		d.inner = inner
-		return d, nil
-	}
-	return d, inner.Close()
-}
-
-func (d *door) listen(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be used: %w", d.variable, err)
+		return nil, fmt.Errorf("%s cannot be used: %w", variable, err)
 	}
-	return l, nil
+	d := &door{Listener: l, variable: variable}
+	if _, port, _ := net.SplitHostPort(addr); port != "0" {
+		d.shut = d.control(func(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_RD) }) == nil
+	}
+	return d, nil
 }
+
+// backlog is cut by the kernel to what it allows.
+const backlog = 1 << 15
 
 // open lets connections in.
 func (d *door) open() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.inner != nil || d.closed {
+	if !d.shut {
 		return nil
 	}
-	inner, err := d.listen(d.addr.String())
-	d.inner = inner
-	return err
+	if err := d.control(func(fd int) error { return syscall.Listen(fd, backlog) }); err != nil {
+		return fmt.Errorf("%s cannot be used: %w", d.variable, err)
+	}
+	d.shut = false
+	return nil
 }
 
-var errShut = errors.New("the door is not open")
-
-// Accept implements net.Listener.
-func (d *door) Accept() (net.Conn, error) {
-	d.mu.Lock()
-	inner := d.inner
-	d.mu.Unlock()
-	if inner == nil {
-		return nil, errShut
+func (d *door) control(do func(fd int) error) error {
+	socket, ok := d.Listener.(*net.TCPListener)
+	if !ok {
+		return errors.ErrUnsupported
 	}
-	return inner.Accept()
-}
-
-// Addr implements net.Listener.
-func (d *door) Addr() net.Addr { return d.addr }
-
-// Close implements net.Listener.
-func (d *door) Close() error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	if d.inner == nil {
-		return nil
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
 	}
-	return d.inner.Close()
+	var done error
+	err = raw.Control(func(fd uintptr) { done = do(int(fd)) })
+	return errors.Join(err, done)
 }
 
 // openDoors begins to let connections in. The admin door is the last, since who
