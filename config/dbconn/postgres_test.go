@@ -187,8 +187,8 @@ func TestPostgres_Write_runs_again_after_a_deadlock(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if runs[0]+runs[1] != 3 {
-		t.Errorf("%v runs, want 3 in all", runs)
+	if runs[0]+runs[1] < 3 { // the one that runs again may meet the other once more
+		t.Errorf("%v runs, want 3 or more in all", runs)
 	}
 	var bodies []string
 	if err := db.Read(t.Context()).Raw("SELECT body FROM notes ORDER BY id").Scan(&bodies).Error; err != nil || fmt.Sprint(bodies) != "[1xx 2xx]" {

@@ -96,14 +96,15 @@ func npmModules(t *testing.T) string {
 		}
 		dir = filepath.Dir(dir)
 	}
-	dir = filepath.Join(dir, ".cache", "npm-webhooks")
+	const hooks, svix = "1.1.1", "2.5.0"
+	dir = filepath.Join(dir, ".cache", "npm-webhooks-"+hooks+"-"+svix)
 	if _, err := os.Stat(filepath.Join(dir, "node_modules", "svix", "package.json")); err == nil {
 		return dir
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	install := exec.Command("npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "standardwebhooks@1.1.1", "svix@2.5.0")
+	install := exec.Command("npm", "install", "--prefix", dir, "--no-audit", "--no-fund", "--ignore-scripts", "standardwebhooks@"+hooks, "svix@"+svix)
 	if out, err := install.CombinedOutput(); err != nil {
 		t.Fatalf("these tests need Node.js and npm, and the registry once: %v\n%s", err, out)
 	}

@@ -17,7 +17,8 @@ const server = createServer(async (request, response) => {
   const says = {};
   for (const [name, library] of Object.entries(libraries)) {
     try {
-      says[name] = library.verify(body, request.headers).id;
+      // One library gives the payload back, the other only does not throw.
+      says[name] = ((await library.verify(body, request.headers)) ?? JSON.parse(body)).id;
     } catch (error) {
       says[name] = "refused: " + error.message;
     }
