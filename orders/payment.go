@@ -50,9 +50,11 @@ const (
 )
 
 // BlocksExpiry lists the payment states in which money may be on its way, so
-// that the order must not expire.
+// that the order must not expire. A payment that the shopper has not finished is
+// one of them: it runs out no later than the order, and payments asks the bank
+// before it says so.
 func BlocksExpiry() []string {
-	return []string{stateProcessing, stateUnknown, stateAuthorized, stateReview}
+	return []string{stateCreated, stateRequiresAction, stateProcessing, stateUnknown, stateAuthorized, stateReview}
 }
 
 // outstanding reports whether something is still to come from this payment.

@@ -7,7 +7,10 @@ type Began struct{ New Payment }
 
 func (f Began) apply(c *change) (Verdict, error) {
 	p := f.New
-	p.Status, p.CreatedAt, p.ExpiresAt = "", c.At, c.At.Add(c.pol.Expiry)
+	p.Status, p.CreatedAt = "", c.At
+	if end := c.At.Add(c.pol.Expiry); p.ExpiresAt.IsZero() || end.Before(p.ExpiresAt) {
+		p.ExpiresAt = end // never later than the order's own end, which Start has set
+	}
 	if c.Winner != "" {
 		c.Winner, c.Round = "", c.Round+1
 	}

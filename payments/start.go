@@ -136,7 +136,7 @@ func (s *Service) payment(in Start, due Due) Payment {
 	return Payment{
 		ID: s.opt.NewID(eventwire.PrefixPayment, s.now()), Merchant: in.Merchant, OrderID: in.OrderID,
 		Provider: in.Provider, Key: in.Key, Title: due.Reference, Capture: in.Capture,
-		ReturnURL: in.ReturnURL, Amount: due.Amount,
+		ReturnURL: in.ReturnURL, Amount: due.Amount, ExpiresAt: due.PayBy,
 	}
 }
 
