@@ -10,6 +10,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/singleflight"
+
 	"tracker/notify/eventwire"
 )
 
@@ -84,6 +86,7 @@ type Notifier struct {
 	park  parking
 	r3    *r3Servers
 	count counters
+	meets singleflight.Group // reads of the log for cursors that are ahead of us
 
 	running atomic.Bool
 }

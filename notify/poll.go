@@ -10,6 +10,9 @@ import (
 // or was asked for lately.
 func (n *Notifier) serveShortPoll(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
 	s, err := n.read(r.Context(), a)
+	if err == nil {
+		s, err = n.meet(r.Context(), a, s, q.after)
+	}
 	if err != nil {
 		return err
 	}
@@ -47,7 +50,7 @@ func (p *waiter) end(why reason) { p.woken <- why } // has room: end comes once
 // nothing more is to come, or when the client has waited as long as it wished.
 func (n *Notifier) serveLongPoll(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
 	parks := n.parkable(r)
-	watch, s, err := n.open(r.Context(), a, LongPoll)
+	watch, s, err := n.open(r.Context(), a, LongPoll, q.after)
 	if err != nil {
 		return err
 	}

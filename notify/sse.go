@@ -16,7 +16,7 @@ const heartbeat = "hb"
 // serveSSE streams a feed: everything after the cursor at once, then live. The
 // path is chosen here and the client cannot tell which one it is on.
 func (n *Notifier) serveSSE(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
-	watch, s, err := n.open(r.Context(), a, SSEHandler)
+	watch, s, err := n.open(r.Context(), a, SSEHandler, q.after)
 	if err != nil {
 		return err
 	}

@@ -168,6 +168,7 @@ func TestFeed_conformance(t *testing.T) {
 		"history then live, then closed": caseHistoryThenLive,
 		"resume at every cursor":         caseResume,
 		"reset":                          caseReset,
+		"cursor of a faster process":     caseFasterProcess,
 		"closed already":                 caseClosedAlready,
 		"change lands while joining":     caseJoinRace,
 		"several changes at once":        caseGap,
@@ -226,6 +227,25 @@ func caseReset(t *testing.T, l lane, r *rig) {
 	expect(t, c, "reset", "1", "2")
 	r.emitted(f, 1)
 	expect(t, c, "3")
+}
+
+// caseFasterProcess resumes with a cursor that another process has given out
+// before this one heard of the event: no reset, and nothing twice when it does.
+func caseFasterProcess(t *testing.T, l lane, r *rig) {
+	f := newFeed(orderKey(1))
+	r.emitted(f, 2)
+	if p, _ := r.poll(t, r.feedURL(f.key, "?after=2")); p.Cursor != 2 { // so that it is in memory
+		t.Fatalf("got %+v", p)
+	}
+	third := f.next(false)
+	at := r.book.append(third)
+	c := l.follow(t, r, f.key, 3)
+	if p, _ := r.poll(t, r.feedURL(f.key, "?after=3")); p.Reset || p.Cursor != 3 || len(p.seqs()) != 0 {
+		t.Fatalf("got %+v", p)
+	}
+	r.Publish(at, third)
+	r.emitted(f, 1)
+	expect(t, c, "4")
 }
 
 func caseClosedAlready(t *testing.T, l lane, r *rig) {

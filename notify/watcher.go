@@ -125,13 +125,17 @@ func (w *watcher) catchUp(s *snapshot, now int64) reason {
 }
 
 // open takes a place for a watcher: limits, then the hub, then the newest
-// message, then access, in this order. A nil error obliges the caller to end it.
-func (n *Notifier) open(ctx context.Context, a Access, lane Lane) (*watcher, *snapshot, error) {
+// message, then access, in this order, and last a message that is not behind
+// the cursor after. A nil error obliges the caller to end it.
+func (n *Notifier) open(ctx context.Context, a Access, lane Lane, after int64) (*watcher, *snapshot, error) {
 	w, err := n.enter(a, lane)
 	if err != nil {
 		return nil, nil, err
 	}
 	s, err := n.admit(ctx, w, a)
+	if err == nil {
+		s, err = n.meet(ctx, a, s, after)
+	}
 	if err != nil {
 		n.end(w, gone)
 		return nil, nil, err

@@ -59,7 +59,7 @@ func (n *Notifier) serveWebSocket(w http.ResponseWriter, r *http.Request, a Acce
 	if err := n.checkUpgrade(r); err != nil {
 		return err
 	}
-	watch, s, err := n.open(r.Context(), a, WebSocket)
+	watch, s, err := n.open(r.Context(), a, WebSocket, q.after)
 	if err != nil {
 		return err
 	}

@@ -199,7 +199,7 @@ func (w *watch) check(t *testing.T, n int) {
 		}
 	}
 	if w.resets > 0 {
-		t.Logf("a watcher was reset %d times", w.resets)
+		t.Errorf("a watcher was reset %d times", w.resets)
 	}
 	if len(w.seen) != n {
 		t.Errorf("a watcher saw %d of %d events", len(w.seen), n)
