@@ -147,6 +147,31 @@ func TestFeed_that_went_back_without_a_word(t *testing.T) {
 	late.want("1")
 }
 
+// The log may know an event before the stream's reader brings it. Who watches
+// gets it when it is read, because Publish will then take it for a repetition.
+func TestColdRead_ahead_of_the_stream_reaches_who_watches(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, func(o *notify.Options) { o.CacheBytes = 1 })
+	f := newFeed(orderKey(1))
+	r.emitted(f, 1)
+	s := r.watch(t, r.feedURL(f.key, ""))
+	s.want("1")
+	for i := 2; i < 500; i++ { // f's message leaves the memory, its watcher stays
+		g := newFeed(orderKey(i))
+		r.book.append(g.next(false))
+		newest(t, r.Notifier, g.key)
+	}
+	second := f.next(false)
+	at := r.book.append(second) // in the log, not yet told
+	if got := newest(t, r.Notifier, f.key); got != 2 {
+		t.Fatalf("the log answers %d", got)
+	}
+	r.Publish(at, second)
+	s.want("2") // and not only with the next one
+	r.emitted(f, 1)
+	s.want("3")
+}
+
 func TestColdRead_that_fails(t *testing.T) {
 	t.Parallel()
 	b := newBook()

@@ -77,17 +77,21 @@ func (n *Notifier) coldRead(t *topic, l *loading) {
 		t.mu.Lock()
 		newer := t.seq != known && t.snap.Load() == nil && found && err == nil && e.Seq < t.seq
 		if !newer {
-			n.loaded(t, l, e, found, err)
+			gone := n.loaded(t, l, e, found, err)
 			t.mu.Unlock()
+			for _, d := range gone {
+				n.end(d.w, d.why)
+			}
 			return
 		}
 		t.mu.Unlock() // a newer one was published meanwhile, and evicted again
 	}
 }
 
-// loaded makes what the log said the answer for all who wait. The caller holds
-// the topic's lock.
-func (n *Notifier) loaded(t *topic, l *loading, e eventwire.Event, found bool, err error) {
+// loaded makes what the log said the answer for all who wait. The log may be
+// ahead of the stream's reader: who watches already gets the news here, since
+// Publish will take them for a repetition. The caller holds the topic's lock.
+func (n *Notifier) loaded(t *topic, l *loading, e eventwire.Event, found bool, err error) (gone []departure) {
 	defer close(l.done)
 	t.loading = nil
 	switch newest := t.snap.Load(); {
@@ -100,9 +104,14 @@ func (n *Notifier) loaded(t *topic, l *loading, e eventwire.Event, found bool, e
 	default:
 		// Also where the log is behind what was known: then the feed went back.
 		l.snap = newSnapshot(e)
+		news := e.Seq > t.seq
 		t.seq, t.epoch = e.Seq, e.Epoch
 		n.hub.keep(t, l.snap)
+		if news {
+			return n.fanOut(t, l.snap)
+		}
 	}
+	return nil
 }
 
 // publish delivers e to everybody who watches the topic. An event that is not
