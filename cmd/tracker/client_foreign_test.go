@@ -64,7 +64,7 @@ type foreign func(t *testing.T, p *program, m *moving) *tally
 // and comes back with more changes, and in the end the feed closes.
 func survives(t *testing.T, start foreign) {
 	t.Helper()
-	p := startBuilt(t, nil)
+	p := startProgram(t, nil)
 	m := newMoving(p, "foreign")
 	l := start(t, p, m)
 	n := m.move(2)

@@ -16,16 +16,6 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// startBuilt is startProgram once the program is built. The build takes a while,
-// in which another process could take the free ports.
-func startBuilt(t *testing.T, env map[string]string) *program {
-	t.Helper()
-	if _, err := binary(); err != nil {
-		t.Fatal(err)
-	}
-	return startProgram(t, env)
-}
-
 // moving is an order under way, whose feed the test makes move.
 type moving struct {
 	p     *program

@@ -34,7 +34,7 @@ func lives() map[string]func(*testing.T, *browser, *faultProxy, *moving) {
 func TestClient_lives(t *testing.T) {
 	t.Parallel()
 	b := openBrowser(t, 400, 300)
-	p := startBuilt(t, nil)
+	p := startProgram(t, nil)
 	for name, live := range lives() {
 		m := newMoving(p, name)
 		t.Run(name, func(t *testing.T) {
@@ -268,7 +268,7 @@ func clientPages(t *testing.T, b *browser, proxy *faultProxy, m *moving) {
 
 // clientForeign has a program of its own, which knows the shop's origin.
 func clientForeign(t *testing.T, b *browser, shop *faultProxy, _ *moving) {
-	p := startBuilt(t, map[string]string{"TRACKER_CORS_ORIGINS": shop.URL})
+	p := startProgram(t, map[string]string{"TRACKER_CORS_ORIGINS": shop.URL})
 	m := newMoving(p, "foreign page")
 	for _, way := range lanes() {
 		tab := &clientTab{browser: b.newTab(t), proxy: shop, name: string(way), opts: hurried(object{"token": m.walk.token, "transport": way, "share": false}), feed: p.public + m.feed(), home: p.public}
@@ -281,7 +281,7 @@ func clientForeign(t *testing.T, b *browser, shop *faultProxy, _ *moving) {
 
 // clientKilled has a program of its own, which is killed.
 func clientKilled(t *testing.T, b *browser, _ *faultProxy, _ *moving) {
-	p := startBuilt(t, nil)
+	p := startProgram(t, nil)
 	m := newMoving(p, "killed")
 	var tabs []*clientTab
 	for _, way := range append(lanes(), "auto") {

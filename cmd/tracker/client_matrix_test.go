@@ -43,7 +43,7 @@ const perMinute = 200
 
 func TestClient_matrix_of_faults(t *testing.T) {
 	t.Parallel()
-	p := startBuilt(t, nil)
+	p := startProgram(t, nil)
 	m := newMoving(p, "matrix")
 	b := openBrowser(t, 400, 300)
 	cases := clientCases()

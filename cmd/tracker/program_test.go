@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -58,6 +59,9 @@ type program struct {
 // have logged a race or a panic.
 func startProgram(t *testing.T, env map[string]string) *program {
 	t.Helper()
+	if _, err := binary(); err != nil { // before the ports are chosen: it takes a while
+		t.Fatal(err)
+	}
 	p := &program{t: t, dir: t.TempDir(), key: "sk_test_program_under_test", env: map[string]string{
 		"TRACKER_SANDBOX": "true", "TRACKER_ADDR": freeAddr(t), "TRACKER_ADMIN_ADDR": freeAddr(t), "TRACKER_BANK_ADDR": freeAddr(t),
 	}}
@@ -76,16 +80,34 @@ func startProgram(t *testing.T, env map[string]string) *program {
 	return p
 }
 
+// ports hands out each port once per run.
+var ports struct {
+	sync.Mutex
+	taken map[int]bool
+}
+
 // freeAddr is a loopback address that was free a moment ago. A fixed address is
-// needed because the program must come back to it after it was killed.
+// needed because the program must come back to it after it was killed; it lies
+// below the range from which the system gives ports to outgoing connections.
 func freeAddr(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.taken == nil {
+		ports.taken = map[int]bool{}
 	}
-	defer l.Close()
-	return l.Addr().String()
+	for range 1000 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil || ports.taken[port] {
+			continue
+		}
+		ports.taken[port] = true
+		l.Close()
+		return l.Addr().String()
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func (p *program) start() {
