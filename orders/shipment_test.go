@@ -151,11 +151,11 @@ func TestCarrierEvent_repeats_are_no_ops(t *testing.T) {
 func TestCarrierEvent_an_exception_after_completion_reopens_the_feed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	o, parcel := w.ship(w.paid())
-	if o = w.report(parcel, orders.ShipmentDelivered, w.now); !o.Closed() {
+	_, parcel := w.ship(w.paid())
+	if o := w.report(parcel, orders.ShipmentDelivered, w.now); !o.Closed() {
 		t.Fatal("not closed after the delivery")
 	}
-	o = w.report(parcel, orders.ShipmentException, w.now.Add(time.Hour))
+	o := w.report(parcel, orders.ShipmentException, w.now.Add(time.Hour))
 	e, err := o.Event()
 	if err != nil {
 		t.Fatal(err)
@@ -196,9 +196,9 @@ func TestCarrierEvent_of_a_returned_parcel(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	o, first := w.ship(w.paid(), orders.ShipmentItem{SKU: "PLATE", Quantity: 1})
-	o, second := w.ship(o)
+	_, second := w.ship(o)
 	w.report(second, orders.ShipmentDelivered, w.now)
-	if o = w.report(first, orders.ShipmentReturnedToSender, w.now); o.FulfillmentStatus != orders.FulfillmentPartiallyReturned ||
+	if o := w.report(first, orders.ShipmentReturnedToSender, w.now); o.FulfillmentStatus != orders.FulfillmentPartiallyReturned ||
 		o.Status != orders.StatusConfirmed || o.Waits() != (orders.Waits{For: orders.ActorMerchant, Task: orders.TaskLook}) {
 		t.Errorf("%s, %s, %v", o.FulfillmentStatus, o.Status, o.Waits())
 	}

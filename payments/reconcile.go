@@ -73,7 +73,7 @@ func (s *Service) dispatch(ctx context.Context, slots chan struct{}, running *sy
 func (s *Service) lookAfter(ctx context.Context, due Claimed) {
 	p, err := s.store.Payment(ctx, due.Merchant, due.Payment)
 	if err == nil {
-		p, err = s.perform(ctx, p)
+		_, err = s.perform(ctx, p)
 	}
 	if err != nil {
 		s.opt.Logger.Error("reconcile", "payment", due.Payment, "error", err.Error())

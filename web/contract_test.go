@@ -156,10 +156,7 @@ func TestContract_document_and_routes_agree(t *testing.T) {
 		}
 	}
 	slices.Sort(documented)
-	var served []string
-	for _, r := range must(web.New(s.deps())).Routes() {
-		served = append(served, r)
-	}
+	served := slices.Clone(must(web.New(s.deps())).Routes())
 	slices.Sort(served)
 	if !slices.Equal(documented, served) {
 		t.Errorf("documented %v\nserved %v", documented, served)

@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"sync"
@@ -220,6 +219,6 @@ func (s *stack) pay(id string) {
 		s.t.Fatal(err)
 	}
 	if o := must(s.orders.Get(s.t.Context(), s.merchant.ID, id)); o.Status != orders.StatusConfirmed {
-		s.t.Fatal(fmt.Sprintf("order is %s after its payment", o.Status))
+		s.t.Fatalf("order is %s after its payment", o.Status)
 	}
 }

@@ -208,7 +208,7 @@ func TestTools_failures(t *testing.T) {
 			"errors":[{"pointer":"/items/0/quantity","code":"out_of_range","detail":"must be at least 1"}]}`)
 	})
 	api.on("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
-	api.on("GET /v1/orders/ord_proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", 403) })
+	api.on("GET /v1/orders/ord_proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) })
 	for _, c := range []struct{ args, want string }{
 		{"orders create", "/items/0/quantity must be at least 1\n  request req_9"},
 		{"orders create --item cup,Cup,two,1", "quantity and unit amount must be whole numbers"},

@@ -82,12 +82,11 @@ type showFunc func(w http.ResponseWriter, status int, v payView, form string)
 func (b *Bank) press(w http.ResponseWriter, r *http.Request, show showFunc) {
 	r.Body = http.MaxBytesReader(w, r.Body, 4<<10)
 	id := r.PathValue("session")
-	s, err := b.find(id)
-	if err != nil {
+	if _, err := b.find(id); err != nil {
 		b.noSession(w, err, show)
 		return
 	}
-	s, err = b.decide(id, DecideRequest{Decision: Decision(r.PostFormValue("decision"))})
+	s, err := b.decide(id, DecideRequest{Decision: Decision(r.PostFormValue("decision"))})
 	var refused *apiError
 	switch {
 	case errors.As(err, &refused) && refused.status == http.StatusUnprocessableEntity:
