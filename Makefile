@@ -18,7 +18,7 @@ run: build
 # starts it, hands its address to the command and ends it afterwards.
 test: lint
 	.ci/install
-	CGO_ENABLED=1 .ci/postgres $(GO) test -race -shuffle=on -timeout=20m ./...
+	CGO_ENABLED=1 .ci/postgres $(GO) test -race -shuffle=on -parallel=4 -timeout=40m ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd orders payments notify web config)" || { gofmt -l cmd orders payments notify web config; echo "gofmt would change these files"; exit 1; }

@@ -69,12 +69,16 @@ func (b *browser) newTab(t *testing.T) *browser {
 	ctx, cancel := chromedp.NewContext(b.ctx)
 	t.Cleanup(cancel)
 	tab := &browser{t, ctx}
-	// Chromium slows the timers of hidden tabs down to one a minute.
-	tab.do("open a tab", chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
+	// Chromium slows the timers of hidden tabs down to one a minute. The first
+	// action opens the tab, which lives as long as its context.
+	err := chromedp.Do(ctx, chromedp.Func(func(ctx context.Context, to *chromedp.Target) error {
 		_, err := cdp.Call(ctx, to, emulation.SetFocusEmulationEnabled, emulation.SetFocusEmulationEnabledParams{Enabled: true})
 		return err
 	}))
-	err := chromedp.Listen(ctx, func(ev any) {
+	if err != nil {
+		t.Fatalf("open a tab: %v", err)
+	}
+	err = chromedp.Listen(ctx, func(ev any) {
 		if e, is := ev.(*runtime.EventExceptionThrown); is {
 			t.Errorf("a page threw: %s %v", e.ExceptionDetails.Text, e.ExceptionDetails.Exception)
 		}

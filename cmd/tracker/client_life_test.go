@@ -184,7 +184,11 @@ func clientRestored(t *testing.T, b *browser, proxy *faultProxy, m *moving) {
 	tab.open(proxy.URL + "/away")
 	m.p.until("the stream is let go", func() bool { open, _ := proxy.held(laneSSE); return open == 0 })
 	n := m.move(2)
-	tab.do("go back", chromedp.NavigateBack())
+	// Not by the protocol's own step back: it waits for a load that a restored
+	// page does not have.
+	if _, err := tab.eval("history.back()"); err != nil {
+		t.Logf("the page went while it was asked: %v", err)
+	}
 	if s := tab.has(n); s.Restored != 1 {
 		t.Errorf("the page was restored %d times from the back/forward cache", s.Restored)
 	}
