@@ -15,10 +15,12 @@ run: build
 	@TRACKER_SANDBOX=$${TRACKER_SANDBOX:-true} TRACKER_WEBHOOK_ALLOW_PRIVATE=$${TRACKER_WEBHOOK_ALLOW_PRIVATE:-true} exec ./bin/tracker serve
 
 # The race detector needs cgo. One PostgreSQL serves all packages; .ci/postgres
-# starts it, hands its address to the command and ends it afterwards.
+# starts it, hands its address to the command and ends it afterwards. Packages
+# come one after the other: several start browsers and whole clusters.
 test: lint
 	.ci/install
-	CGO_ENABLED=1 .ci/postgres $(GO) test -race -shuffle=on -parallel=4 -timeout=40m ./...
+	CGO_ENABLED=1 $(GO) build -race ./...
+	CGO_ENABLED=1 .ci/postgres $(GO) test -race -shuffle=on -p=1 -parallel=4 -timeout=40m ./...
 
 lint:
 	@test -z "$$(gofmt -l cmd orders payments notify web config)" || { gofmt -l cmd orders payments notify web config; echo "gofmt would change these files"; exit 1; }
