@@ -30,6 +30,8 @@
 //   - Orders and payments ask each other over the bus even in one process: one
 //     path, which every test exercises.
 //   - coder/websocket and r3labs/sse are what the bench measures beside our own.
-//   - r3labs/sse is the client behind watch and listen, in the shape that
-//     survives its defects: one attempt at a time, cursor kept by us.
+//   - watch, listen and events tail read feeds by a reader of our own
+//     (feedreader.go): r3labs' client takes a clean end for the end of the feed.
+//   - The Standard Webhooks library checks signatures in receive, so that what
+//     we sign is judged by somebody else's code.
 package main

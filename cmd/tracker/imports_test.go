@@ -54,7 +54,7 @@ func house() map[string]arrow {
 			[]string{"orders", "payments", "payments/money", "notify", "notify/eventwire", "notify/webhooks", "web/apikeys", "web/idempotency", "web/tracktoken"},
 			[]string{"github.com/labstack/echo/v4", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang", "golang.org/x/time/rate", "github.com/maypok86/otter/v2"},
 		},
-		"cmd/tracker": {[]string{"*"}, []string{"github.com/alecthomas/kong", "github.com/standard-webhooks/", "golang.org/x/sync/errgroup", "github.com/r3labs/sse/v2", "github.com/coder/websocket", "gopkg.in/cenkalti/backoff.v1", "github.com/prometheus/client_golang", "golang.org/x/sys",
+		"cmd/tracker": {[]string{"*"}, []string{"github.com/alecthomas/kong", "github.com/standard-webhooks/", "golang.org/x/sync/errgroup", "github.com/r3labs/sse/v2", "github.com/coder/websocket", "github.com/prometheus/client_golang", "golang.org/x/sys",
 			"github.com/labstack/echo/v4", gorm}}, // the bench measures a bare handler and bare statements beside ours
 	}
 }
