@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = 10 * time.Second // for anything that must happen
+const patience = time.Minute // for anything that must happen
 
 // merchant and other are two owners of feeds.
 const (

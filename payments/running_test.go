@@ -150,7 +150,7 @@ func eventually(t *testing.T, fits func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(2 * time.Minute)
 	for !fits() {
 		select {
 		case <-tick.C:

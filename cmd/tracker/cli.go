@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -17,6 +18,8 @@ type console struct {
 	getenv func(string) string
 	stdout io.Writer
 	stderr io.Writer
+
+	transport http.RoundTripper // reaches the server; nil: over the network
 }
 
 // Exit codes of every command.

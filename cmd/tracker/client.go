@@ -35,6 +35,9 @@ func (r remote) dial(out *console) (*apiClient, error) {
 	if key == "" {
 		return nil, errors.New("a key is needed: give --key or set TRACKER_KEY (in the sandbox, the server prints one when it starts)")
 	}
+	if out.transport != nil {
+		return &apiClient{base: base, key: key, http: &http.Client{Transport: out.transport}}, nil
+	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.DisableCompression = true // an event should arrive when it is sent
 	return &apiClient{base: base, key: key, http: &http.Client{Transport: transport}}, nil

@@ -107,7 +107,7 @@ window.watching = watch("%[3]s", { ...options,
 // hurried are the client's times, shorter than in life by about ten. The
 // heartbeat fits the proxy's.
 func hurried(more object) object {
-	o := object{"heartbeat": 1000, "firstByte": 2000, "wait": 3, "every": 1000, "backoff": 200, "climb": 4000}
+	o := object{"heartbeat": 1000, "firstByte": 2000, "wait": 3, "every": 1000, "backoff": 200, "climb": 2000}
 	for name, value := range more {
 		o[name] = value
 	}

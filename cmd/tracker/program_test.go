@@ -22,7 +22,7 @@ import (
 
 // patience bounds every wait for something that must happen. It is generous,
 // because it only ever passes when something is broken.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // binary is the built program, with the race detector in it. It is built once,
 // into the folder for such things that git ignores.

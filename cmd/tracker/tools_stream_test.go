@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -36,7 +37,11 @@ func eventJSON(seq int, eventType, from, to string) string {
 // clean end, a 503, silence. Each event is printed once, and it ends at closed.
 func TestWatch_survives_every_break(t *testing.T) {
 	t.Parallel()
-	api := newFakeAPI(t)
+	synctest.Test(t, survivesEveryBreak)
+}
+
+func survivesEveryBreak(t *testing.T) {
+	api := newPipedAPI(t)
 	var mu sync.Mutex
 	connection := 0
 	api.on("GET /v1/orders/"+orderID+"/events", func(w http.ResponseWriter, r *http.Request) {
@@ -63,7 +68,7 @@ func TestWatch_survives_every_break(t *testing.T) {
 		}
 	})
 	var out, errs lockedBuffer
-	r := &feedReader{client: mustDial(t, api, &out, &errs), path: "/v1/orders/" + orderID + "/events", silent: 300 * time.Millisecond}
+	r := &feedReader{client: mustDial(t, api, &out, &errs), path: "/v1/orders/" + orderID + "/events"}
 	var got []string
 	r.event = func(f frame) error { got = append(got, f.ID+" "+f.Name); return nil }
 	breaks := 0
@@ -85,7 +90,7 @@ func TestWatch_survives_every_break(t *testing.T) {
 
 func mustDial(t *testing.T, api *fakeAPI, stdout, stderr io.Writer) *apiClient {
 	t.Helper()
-	client, err := remote{URL: api.URL, Key: "sk_test_cli"}.dial(&console{getenv: func(string) string { return "" }, stdout: stdout, stderr: stderr})
+	client, err := remote{URL: api.URL, Key: "sk_test_cli"}.dial(&console{getenv: func(string) string { return "" }, stdout: stdout, stderr: stderr, transport: api.transport})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,29 +169,36 @@ func TestEventsTail_selects(t *testing.T) {
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()
-			api := newFakeAPI(t)
-			firehose(api, events...)
-			// A tail ends when it is told to: this is the time for all to arrive, and
-			// for what must not arrive.
-			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-			defer cancel()
-			stdout, _, err := tool(ctx, api, append([]string{"events", "tail", "--json"}, strings.Fields(c.args)...)...)
-			if err != nil {
-				t.Fatal(err)
-			}
-			var seqs []string
-			for line := range strings.Lines(stdout) {
-				var e eventView
-				if err := json.Unmarshal([]byte(line), &e); err != nil {
-					t.Fatal(err)
+			synctest.Test(t, func(t *testing.T) {
+				api := newPipedAPI(t)
+				firehose(api, events...)
+				if got := tailed(t, api, strings.Fields(c.args)...); got != c.want {
+					t.Errorf("%s, want %s", got, c.want)
 				}
-				seqs = append(seqs, fmt.Sprint(e.Seq))
-			}
-			if got := strings.Join(seqs, " "); got != c.want {
-				t.Errorf("%s, want %s", got, c.want)
-			}
+			})
 		})
 	}
+}
+
+// tailed runs events tail, tells it to end when everything has arrived, and
+// returns the sequences that it printed.
+func tailed(t *testing.T, api *fakeAPI, args ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // of the bubble's clock
+	defer cancel()
+	stdout, _, err := tool(ctx, api, append([]string{"events", "tail", "--json"}, args...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seqs []string
+	for line := range strings.Lines(stdout) {
+		var e eventView
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			t.Fatal(err)
+		}
+		seqs = append(seqs, fmt.Sprint(e.Seq))
+	}
+	return strings.Join(seqs, " ")
 }
 
 func TestListen_forwards_signed_events_in_order(t *testing.T) {
@@ -210,19 +222,36 @@ func TestListen_forwards_signed_events_in_order(t *testing.T) {
 		if len(ids) == 1 {
 			w.WriteHeader(500) // once, and it comes again
 		}
-		if len(ids) == 3 {
-			time.AfterFunc(200*time.Millisecond, cancel) // after the answer was seen
-		}
 	}))
 	defer shop.Close()
-	stdout, _, err := tool(ctx, api, "listen", "--forward-to", shop.URL, "--secret", secret)
-	if err != nil && ctx.Err() == nil {
+	var out, errs lockedBuffer
+	ended := make(chan error, 1)
+	go func() {
+		ended <- toolTo(ctx, api, &out, &errs, "listen", "--forward-to", shop.URL, "--secret", secret)
+	}()
+	awaitText(t, &out, "#5 -> 200")
+	cancel()
+	if err := <-ended; err != nil && ctx.Err() == nil {
 		t.Fatal(err)
 	}
 	if fmt.Sprint(ids) != "[evt_4 evt_4 evt_5]" {
 		t.Errorf("forwarded %v", ids)
 	}
-	golden(t, "listen", strings.ReplaceAll(stdout, shop.URL, "http://shop"))
+	golden(t, "listen", strings.ReplaceAll(out.String(), shop.URL, "http://shop"))
+}
+
+// awaitText waits until b holds the text.
+func awaitText(t *testing.T, b *lockedBuffer, text string) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !strings.Contains(b.String(), text); {
+		select {
+		case <-tick.C:
+		case <-late:
+			t.Fatalf("%q was never printed: %s", text, b.String())
+		}
+	}
 }
 
 func TestTrigger_pay_presses_the_button_of_the_bank(t *testing.T) {

@@ -7,6 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,18 +26,23 @@ var update = flag.Bool("update-golden", false, "write testdata/cli/*.golden anew
 // tool runs a command line against an API and returns what it printed.
 func tool(ctx context.Context, api *fakeAPI, args ...string) (stdout, stderr string, err error) {
 	var o, e lockedBuffer
+	err = toolTo(ctx, api, &o, &e, args...)
+	return o.String(), e.String(), err
+}
+
+// toolTo runs a command line that prints to stdout and stderr.
+func toolTo(ctx context.Context, api *fakeAPI, stdout, stderr io.Writer, args ...string) error {
 	env := map[string]string{"TRACKER_URL": api.URL, "TRACKER_KEY": "sk_test_cli"}
-	parser, err := kong.New(&tools{}, kong.Name("tracker"), kong.Writers(&o, &e), kong.Exit(func(int) {}))
+	parser, err := kong.New(&tools{}, kong.Name("tracker"), kong.Writers(stdout, stderr), kong.Exit(func(int) {}))
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		return "", "", err
+		return err
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	err = parsed.Run(&console{getenv: func(name string) string { return env[name] }, stdout: &o, stderr: &e})
-	return o.String(), e.String(), err
+	return parsed.Run(&console{getenv: func(name string) string { return env[name] }, stdout: stdout, stderr: stderr, transport: api.transport})
 }
 
 // lockedBuffer is written by a command and read by a test.
@@ -58,8 +65,9 @@ func (b *lockedBuffer) String() string {
 
 // fakeAPI answers with what the test lays down for "METHOD /path".
 type fakeAPI struct {
-	URL string
-	t   *testing.T
+	URL       string
+	t         *testing.T
+	transport http.RoundTripper // nil: over the network
 
 	mu      sync.Mutex
 	answers map[string]http.HandlerFunc
@@ -78,6 +86,55 @@ func newFakeAPI(t *testing.T) *fakeAPI {
 	f.URL = server.URL
 	return f
 }
+
+// newPipedAPI is a fakeAPI without a network, so that the clock of a synctest
+// bubble goes on while everybody waits for everybody else.
+func newPipedAPI(t *testing.T) *fakeAPI {
+	t.Helper()
+	wire := &pipes{dialled: make(chan net.Conn), closed: make(chan struct{})}
+	transport := &http.Transport{DialContext: wire.dial, DisableCompression: true}
+	f := &fakeAPI{URL: "http://tracker.test", t: t, answers: map[string]http.HandlerFunc{}, transport: transport}
+	server := &http.Server{Handler: f, ErrorLog: log.New(io.Discard, "", 0)}
+	done := make(chan struct{})
+	go func() { defer close(done); _ = server.Serve(wire) }() // it ends when it is closed
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = server.Close()
+		<-done
+	})
+	return f
+}
+
+// pipes are connections within the process, to listen on and to dial.
+type pipes struct {
+	dialled chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+}
+
+func (p *pipes) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+	here, there := net.Pipe()
+	select {
+	case p.dialled <- there:
+		return here, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.dialled:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error   { p.once.Do(func() { close(p.closed) }); return nil }
+func (p *pipes) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net: "unix"} }
 
 func (f *fakeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, _ := io.ReadAll(r.Body)

@@ -33,7 +33,7 @@ func awaitWake(t *testing.T, db *dbconn.DB) {
 	t.Helper()
 	select {
 	case <-db.Commits():
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("nobody was woken")
 	}
 }
@@ -103,7 +103,7 @@ func untilTrue(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for !true() {
 		select {
 		case <-tick.C:

@@ -253,7 +253,7 @@ func untilNil(t *testing.T, fn func() error) {
 	t.Helper()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(30 * time.Second)
+	late := time.After(2 * time.Minute)
 	for {
 		err := fn()
 		if err == nil {

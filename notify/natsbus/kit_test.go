@@ -199,7 +199,7 @@ func (s *seen) awaitGap(t *testing.T) {
 
 func (s *seen) until(t *testing.T, what string, true func() bool) {
 	t.Helper()
-	late := time.After(30 * time.Second)
+	late := time.After(2 * time.Minute)
 	for !true() {
 		select {
 		case <-s.grown:
@@ -222,7 +222,7 @@ func follow(t *testing.T, b *natsbus.Bus) *seen {
 	})
 	select {
 	case <-ready:
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("Follow does not stand")
 	}
 	return s

@@ -74,7 +74,7 @@ func (s *stream) of(id string) []string {
 // await returns when the stream holds n messages.
 func (s *stream) await(t *testing.T, n int) {
 	t.Helper()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for s.count() < n {
 		select {
 		case <-s.grown:
@@ -88,7 +88,7 @@ func until(t *testing.T, what string, true func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(20 * time.Second)
+	late := time.After(2 * time.Minute)
 	for !true() {
 		select {
 		case <-tick.C:

@@ -82,7 +82,7 @@ func run(t *testing.T, s *webhooks.Service) (stop func()) {
 			cancel()
 			select {
 			case <-done:
-			case <-time.After(20 * time.Second):
+			case <-time.After(2 * time.Minute):
 				t.Error("Run did not end")
 			}
 		})
@@ -230,7 +230,7 @@ func status(code int) func(http.ResponseWriter, got) int {
 // await polls until the condition holds.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	deadline := time.After(time.Minute) // a loaded machine is slow, not wrong
+	deadline := time.After(3 * time.Minute) // a loaded machine is slow, not wrong
 	tick := time.NewTicker(3 * time.Millisecond)
 	defer tick.Stop()
 	for !holds() {

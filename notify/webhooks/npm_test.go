@@ -78,7 +78,7 @@ func expect(t *testing.T, lines <-chan string, want map[string]string) {
 				t.Errorf("%s says %q, want %q", library, says[library], id)
 			}
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the receiver got nothing")
 	}
 }
@@ -142,7 +142,7 @@ func nodeReceiver(t *testing.T, modules, secret string) (url string, lines <-cha
 	select {
 	case port := <-output:
 		return "http://127.0.0.1:" + port, output
-	case <-time.After(20 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("the receiver did not start")
 		return "", nil
 	}

@@ -109,7 +109,7 @@ func (s *shop) next(t *testing.T) received {
 	select {
 	case one := <-s.got:
 		return one
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no callback came")
 		return received{}
 	}

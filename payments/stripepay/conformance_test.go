@@ -128,7 +128,7 @@ func receive(t *testing.T, events chan signedEvent) signedEvent {
 	select {
 	case e := <-events:
 		return e
-	case <-time.After(10 * time.Second):
+	case <-time.After(2 * time.Minute):
 		t.Fatal("no callback came")
 		return signedEvent{}
 	}
