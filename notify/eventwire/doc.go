@@ -19,6 +19,10 @@
 //   - What people receive is [Event.Public]: the same event without timeline.
 //     A transition that was missed is delivered by [Event.At]: its own entry of
 //     the timeline beside the newest summary, never a reconstructed old one.
+//   - The trace that a change belongs to is in the envelope (traceparent, of
+//     CloudEvents' distributed tracing extension) and so in the outbox's row, the
+//     stream and every repair of it, with no column and no header to keep in step.
+//     It is ours: people do not receive it.
 //   - Ids are UUIDv7 in lower-case Crockford base32 behind a prefix that tells
 //     the kind. They sort by creation, which keeps index pages hot.
 package eventwire

@@ -37,6 +37,7 @@ type Event struct {
 	Owner    string // the resource whose tracking token opens this feed
 	Epoch    int64  // the owner's token epoch; 0 on feeds of other owners
 	Closed   bool   // nothing more is expected on this feed
+	Trace    string // W3C traceparent of what caused it, where that is traced; never in a public event
 
 	Transition Transition
 	Resource   json.RawMessage // the newest summary, a JSON object
@@ -51,6 +52,7 @@ type envelope struct {
 	Subject         string          `json:"subject"`
 	Time            time.Time       `json:"time"`
 	DataContentType string          `json:"datacontenttype"`
+	Trace           string          `json:"traceparent,omitempty"` // CloudEvents' distributed tracing extension
 	Seq             int64           `json:"seq"`
 	Merchant        string          `json:"merchant"`
 	Owner           string          `json:"owner"`
@@ -82,7 +84,7 @@ func (e Event) Key() Key { return Key{Merchant: e.Merchant, Kind: e.Kind, ID: e.
 
 // Public is the event as people receive it: without the timeline.
 func (e Event) Public() Event {
-	e.Timeline = nil
+	e.Timeline, e.Trace = nil, ""
 	return e
 }
 
@@ -94,7 +96,7 @@ func (e Event) At(seq int64) (Event, bool) {
 		return Event{}, false
 	}
 	t := e.Timeline[seq-1]
-	e.ID, e.Type, e.Time, e.Seq, e.Transition, e.Timeline = EventID(e.Subject, seq), t.Type, t.At, seq, t, nil
+	e.ID, e.Type, e.Time, e.Seq, e.Transition, e.Timeline, e.Trace = EventID(e.Subject, seq), t.Type, t.At, seq, t, nil, ""
 	return e, true
 }
 
@@ -116,7 +118,7 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	data.WriteByte('}')
 	return json.Marshal(envelope{
 		SpecVersion: "1.0", ID: e.ID, Source: "/" + e.Kind.Plural(), Type: e.Type, Subject: e.Subject,
-		Time: e.Time, DataContentType: "application/json", Seq: e.Seq,
+		Time: e.Time, DataContentType: "application/json", Trace: e.Trace, Seq: e.Seq,
 		Merchant: e.Merchant, Owner: e.Owner, Epoch: e.Epoch, Closed: e.Closed, Data: data.Bytes(),
 	})
 }
@@ -158,7 +160,7 @@ func Decode(message []byte) (Event, error) {
 	}
 	e := Event{
 		ID: env.ID, Kind: kind, Type: env.Type, Subject: env.Subject, Time: env.Time, Seq: env.Seq,
-		Merchant: env.Merchant, Owner: env.Owner, Epoch: env.Epoch, Closed: env.Closed, Resource: data[string(kind)],
+		Merchant: env.Merchant, Owner: env.Owner, Epoch: env.Epoch, Closed: env.Closed, Trace: env.Trace, Resource: data[string(kind)],
 	}
 	if e.Resource == nil {
 		return Event{}, fmt.Errorf("eventwire: data has no %q", kind)

@@ -73,6 +73,9 @@ func Migrations(dialect string) fs.FS {
 // gorm.ErrDuplicatedKey.
 func Append(tx *gorm.DB, events ...eventwire.Event) error {
 	for _, e := range events {
+		if e.Trace == "" {
+			e.Trace = eventwire.TraceOf(tx.Statement.Context)
+		}
 		body, err := e.Encode()
 		if err != nil {
 			return fmt.Errorf("txoutbox: append %s: %w", e.ID, err)
