@@ -52,6 +52,7 @@ func firehoseID(life string, at uint64) string { return life + "-" + strconv.For
 func (n *Notifier) replay(c *r3Conn, watch *watcher, life string, after uint64) {
 	subjects := eventwire.MerchantWildcards(watch.topic.key.Merchant)
 	err := n.log.Replay(c.ctx, subjects, after, func(at uint64, e eventwire.Event) error {
+		begun := n.traceBegins()
 		data, err := json.Marshal(e.Public())
 		if err != nil {
 			return err
@@ -60,6 +61,7 @@ func (n *Notifier) replay(c *r3Conn, watch *watcher, life string, after uint64) 
 			return err
 		}
 		n.count.delivered.Add(1)
+		n.traced(e, begun, 1)
 		watch.beat.Store(n.millis())
 		return nil
 	})

@@ -52,6 +52,11 @@ type Options struct {
 	CacheBytes int  // newest messages kept in memory, estimated (4 MiB)
 	SendBuffer int  // SO_SNDBUF of a parked connection (32 KiB); the kernel doubles it
 	NoParking  bool // every SSE connection through r3labs
+
+	// Delivered is told of every traced event that live watchers were sent: since
+	// when, and how many times. It is called on the way and must not block. Nil
+	// traces nothing.
+	Delivered func(e eventwire.Event, begun time.Time, clients int64)
 }
 
 func (o Options) withDefaults() Options {

@@ -140,7 +140,7 @@ type departure struct {
 }
 
 func (n *Notifier) fanOut(t *topic, s *snapshot) (gone []departure) {
-	now := n.millis()
+	now, begun := n.millis(), n.traceBegins()
 	delivered := int64(0)
 	for _, w := range t.watchers {
 		before := w.sent
@@ -155,6 +155,7 @@ func (n *Notifier) fanOut(t *topic, s *snapshot) (gone []departure) {
 		}
 	}
 	n.count.delivered.Add(delivered)
+	n.traced(s.event, begun, delivered)
 	return gone
 }
 

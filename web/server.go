@@ -47,6 +47,11 @@ type Deps struct {
 	TrustedProxies []netip.Prefix // whose X-Forwarded-For and -Proto are believed
 	CORSOrigins    []string       // whose pages may use the feeds and the client
 
+	// Trace begins the trace of a request, given its route's pattern: the request
+	// goes on under the context, and end is called with the answer's status. Nil
+	// traces nothing.
+	Trace func(r *http.Request, route string) (ctx context.Context, end func(status int))
+
 	Registry *prometheus.Registry // default: one of its own
 	Logger   *slog.Logger         // default: slog.Default()
 	Now      func() time.Time     // default: time.Now
@@ -108,7 +113,7 @@ func (s *Server) setUp() {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor = ipExtractor(s.deps.TrustedProxies)
-	e.Use(s.requestID, s.accessLog, s.recoverPanic, s.secureHeaders, s.cors, s.refuseForgery, s.boundPages)
+	e.Use(s.requestID, s.trace, s.accessLog, s.recoverPanic, s.secureHeaders, s.cors, s.refuseForgery, s.boundPages)
 	s.mount()
 	if s.has(RoleWeb) {
 		s.pageRoutes(e)
