@@ -105,7 +105,7 @@ func TestService_order_per_resource(t *testing.T) {
 			}
 		}
 		r.become(nil)
-		w.move(10 * time.Second)
+		w.move(t, 10*time.Second)
 		await(t, "the rest", func() bool { return len(r.accepted()) == 10 })
 		inOrder(t, r.accepted(), 5)
 	})
@@ -144,13 +144,13 @@ func TestService_receiver_down_for_an_hour(t *testing.T) {
 			for _, order := range list {
 				w.happen(t, order, seq)
 			}
-			w.move(15 * time.Minute)
+			w.move(t, 15*time.Minute)
 		}
 		await(t, "a failure", func() bool { return w.get(t, id).Failures >= lanes })
 		r.become(nil)
 		// The first attempt that falls due finds it well again, and takes the rest along.
 		await(t, "all", func() bool {
-			w.move(time.Second)
+			w.move(t, time.Second)
 			return len(r.accepted()) == lanes*each
 		})
 		inOrder(t, r.accepted(), each)
@@ -206,7 +206,7 @@ func TestService_endpoint_in_trouble_gets_one_attempt_at_a_time(t *testing.T) {
 			defer func() { mu.Lock(); now--; mu.Unlock() }()
 			return 500
 		})
-		w.move(10 * time.Second)
+		w.move(t, 10*time.Second)
 		await(t, "the second round", func() bool { return w.get(t, id).Failures == 8 })
 		if mu.Lock(); most != 1 {
 			t.Errorf("%d attempts at once", most)
@@ -229,14 +229,14 @@ func TestService_retry_after_pauses_the_endpoint(t *testing.T) {
 		await(t, "the pause", func() bool { return w.get(t, id).PausedUntil != nil })
 		r.become(nil)
 		w.happen(t, w.order(), 1)
-		w.move(59 * time.Minute)
+		w.move(t, 59*time.Minute)
 		if due, next, err := w.store.Due(t.Context(), w.clock.Now()); err != nil || len(due) > 0 || next.IsZero() {
 			t.Fatalf("due %v, next %v, error %v", due, next, err)
 		}
 		if n := len(r.all()); n != 1 {
 			t.Errorf("%d requests during the pause", n)
 		}
-		w.move(2 * time.Minute)
+		w.move(t, 2*time.Minute)
 		await(t, "both", func() bool { return len(r.accepted()) == 2 })
 	})
 }

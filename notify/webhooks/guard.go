@@ -120,12 +120,14 @@ func (g guard) explain(a netip.Addr) *InvalidError {
 const (
 	maxURL        = 2048
 	lookupTimeout = 2 * time.Second
-	dialTimeout   = 5 * time.Second
 )
 
 // newClient builds the HTTP client of all attempts. It has no proxy, which would
 // dial in our stead, and follows no redirect, which would lead elsewhere.
-func newClient(g guard, perHost int) *http.Client {
+// A connection may take a third of an attempt's time, so that a host that does
+// not exist does not hold a slot for all of it.
+func newClient(g guard, perHost int, timeout time.Duration) *http.Client {
+	dialTimeout := timeout / 3
 	dialer := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second, Control: g.control}
 	return &http.Client{
 		Transport: &http.Transport{

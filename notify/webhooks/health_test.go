@@ -30,7 +30,7 @@ func TestService_disables_after_days_and_says_so(t *testing.T) {
 		// Each round: a fresh event, so that there is always something to fail.
 		var e webhooks.Endpoint
 		await(t, "the announcement", func() bool {
-			w.move(6 * time.Hour)
+			w.move(t, 6*time.Hour)
 			w.happen(t, w.order(), 1)
 			select {
 			case e = <-announced:
@@ -95,7 +95,7 @@ func TestService_gives_up_after_about_three_days(t *testing.T) {
 			if len(r.accepted()) > 0 {
 				t.Fatal("the second was sent before the first was over")
 			}
-			w.move(step + time.Second)
+			w.move(t, step+time.Second)
 		}
 		await(t, "the second", func() bool { return len(r.accepted()) == 1 })
 		if age := w.clock.Now().Sub(start); age < 72*time.Hour || age > 80*time.Hour {
@@ -139,7 +139,7 @@ func TestService_RotateSecret_overlaps(t *testing.T) {
 		}
 		w.happen(t, w.order(), 1)
 		await(t, "one", func() bool { return len(r.accepted()) == 1 })
-		w.move(2 * time.Minute)
+		w.move(t, 2*time.Minute)
 		w.happen(t, w.order(), 1)
 		await(t, "two", func() bool { return len(r.accepted()) == 2 })
 		list := r.all()

@@ -58,11 +58,11 @@ func TestService_lease_of_a_dead_process_ends(t *testing.T) {
 			t.Fatalf("claimed %d twice", n)
 		}
 		run(t, w.Service)
-		w.move(59 * time.Second)
+		w.leap(59 * time.Second)
 		if n := claim("third"); n != 0 {
 			t.Fatal("the lease ended early")
 		}
-		w.move(2 * time.Second)
+		w.leap(2 * time.Second)
 		await(t, "the delivery", func() bool { return len(r.accepted()) == 1 })
 	})
 }
@@ -147,7 +147,7 @@ func TestStore_Requeue_pages_keep_the_order(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			w.move(0)
+			w.leap(0)
 			total += n
 			if after = next; next == "" {
 				break

@@ -12,6 +12,7 @@ const (
 	sweepMin      = 100 * time.Millisecond // however often it is woken
 	sweepMax      = 5 * time.Second        // whether or not it is woken
 	purgeInterval = time.Hour
+	recordTimeout = 10 * time.Second // of writing down what became of an attempt
 	leaseMargin   = 30 * time.Second // beyond the time-out and the grace of an attempt
 	troubledAfter = 3                // failures in a row
 )
@@ -35,7 +36,7 @@ type sender struct {
 
 func newSender(s *Service) *sender {
 	return &sender{
-		s: s, client: newClient(s.guard, s.o.PerEndpoint), kick: make(chan struct{}, 1),
+		s: s, client: newClient(s.guard, s.o.PerEndpoint, s.o.Timeout), kick: make(chan struct{}, 1),
 		healthy: make(chan struct{}, s.o.Concurrency), troubled: make(chan struct{}, max(s.o.Concurrency/4, 1)),
 		workers: map[string]*worker{},
 	}

@@ -117,7 +117,7 @@ func (w *worker) giveBack() {
 func (s *Service) deliver(ctx context.Context, r Record, d Delivery, token string) {
 	start := s.now()
 	answer := s.post(ctx, r, d, start)
-	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.o.Grace)
+	store, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer cancel()
 	log := s.o.Logger.With("endpoint", r.ID, "event", d.EventID)
 	if ctx.Err() != nil && !answer.ok() {
