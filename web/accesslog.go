@@ -31,6 +31,9 @@ func (s *Server) accessLog(next echo.HandlerFunc) echo.HandlerFunc {
 
 func (s *Server) logRequest(c echo.Context, took time.Duration) {
 	r, w := c.Request(), c.Response()
+	if !s.log.Enabled(r.Context(), slog.LevelInfo) {
+		return
+	}
 	s.log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("request_id", requestIDOf(c)), slog.String("method", knownMethod(r.Method)), slog.String("path", r.URL.EscapedPath()),
 		slog.String("route", c.Path()), slog.Int("status", w.Status), slog.Int64("bytes", w.Size),

@@ -28,7 +28,6 @@ type Tokens interface {
 }
 
 const (
-	principalKey  = "tracker.principal"
 	trackCookie   = "trk_" // and the order's id
 	sessionCookie = "tracker_session"
 	// tokenProtocol is how a browser's WebSocket, which can set no header, hands
@@ -71,21 +70,21 @@ func (p principal) name() string {
 }
 
 func principalOf(c echo.Context) principal {
-	p, _ := c.Get(principalKey).(principal)
-	return p
+	return factsOf(c).principal
 }
 
 // principal authenticates the request once. A credential that is given by
 // header or query and is not good is an error; a stale cookie is nobody.
 func (s *Server) principal(c echo.Context) (principal, error) {
-	if p, ok := c.Get(principalKey).(principal); ok {
-		return p, nil
+	known := factsOf(c)
+	if known.identified {
+		return known.principal, nil
 	}
 	p, err := s.identify(c.Request())
 	if err != nil {
 		return principal{}, err
 	}
-	c.Set(principalKey, p)
+	known.principal, known.identified = p, true
 	return p, nil
 }
 

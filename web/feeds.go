@@ -38,10 +38,10 @@ func (s *Server) feed(kind eventwire.Kind, serve func(http.ResponseWriter, *http
 // than an answer at once.
 func opensWatcher(r *http.Request) bool {
 	return strings.Contains(r.Header.Get("Accept"), "text/event-stream") || r.Header.Get("Upgrade") != "" ||
-		r.URL.Query().Has("wait") || strings.Contains(r.Header.Get("Prefer"), "wait")
+		(strings.Contains(r.URL.RawQuery, "wait") && r.URL.Query().Has("wait")) || strings.Contains(r.Header.Get("Prefer"), "wait")
 }
 
-func (s *Server) firehose(c echo.Context) error {
+func (s *Server) followEverything(c echo.Context) error {
 	p := principalOf(c)
 	return s.deps.Feeds.ServeFirehose(c.Response(), c.Request(), p.key.Merchant, p.name(), addressOf(s.echo, c.Request()))
 }

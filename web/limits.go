@@ -74,6 +74,9 @@ func (l *limiter) take(b budget, caller string) (verdict, bool) {
 // charge counts the request against b: a key or token by its name, everybody
 // else by address. The headers follow the IETF's RateLimit draft.
 func (s *Server) charge(c echo.Context, b budget, p principal) error {
+	if s.limiter.rates[b] <= 0 {
+		return nil
+	}
 	caller := "p:" + p.name()
 	if p.isNobody() {
 		caller = "a:" + addressOf(s.echo, c.Request())

@@ -39,7 +39,7 @@ func (m *metrics) observe(c echo.Context, took time.Duration) {
 	}
 	method := knownMethod(c.Request().Method)
 	m.requests.WithLabelValues(route, method, strconv.Itoa(c.Response().Status)).Inc()
-	if c.Get(streamKey) == nil {
+	if !factsOf(c).stream {
 		m.seconds.WithLabelValues(route, method).Observe(took.Seconds())
 	}
 }

@@ -1,14 +1,13 @@
 package web
 
 import (
-	"crypto/rand"
+	"math/rand/v2"
 	"strings"
 
 	"github.com/labstack/echo/v4"
 )
 
 const (
-	requestIDKey  = "tracker.request_id"
 	maxRequestID  = 128
 	requestHeader = "X-Request-Id"
 )
@@ -19,18 +18,30 @@ func (s *Server) requestID(next echo.HandlerFunc) echo.HandlerFunc {
 	return func(c echo.Context) error {
 		id := c.Request().Header.Get(requestHeader)
 		if !plainID(id) {
-			id = "req_" + strings.ToLower(rand.Text())
+			id = newRequestID()
 		}
-		c.Set(requestIDKey, id)
+		factsOf(c).requestID = id
 		c.Response().Header().Set(requestHeader, id)
 		return next(c)
 	}
 }
 
-func requestIDOf(c echo.Context) string {
-	id, _ := c.Get(requestIDKey).(string)
-	return id
+// newRequestID makes an id that is told from others and guards nothing, so that
+// it need not be hard to guess.
+func newRequestID() string {
+	const alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+	text := [28]byte{'r', 'e', 'q', '_'}
+	for at := 4; at < len(text); at += 12 {
+		number := rand.Uint64()
+		for i := range 12 {
+			text[at+i] = alphabet[number&31]
+			number >>= 5
+		}
+	}
+	return string(text[:])
 }
+
+func requestIDOf(c echo.Context) string { return factsOf(c).requestID }
 
 func plainID(id string) bool {
 	if id == "" || len(id) > maxRequestID {

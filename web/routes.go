@@ -31,18 +31,15 @@ const (
 
 // route is one operation of the API with everything that is decided about it.
 type route struct {
-	method, path string
-	access       access
-	scope        apikeys.Scope
-	budget       budget // of a feed: of its short polls; a watcher is charged as connects
-	body         int64  // most bytes; 0: smallBody
-	repeat       repeat
-	do           operation        // an ordinary answer
-	stream       echo.HandlerFunc // or a feed: no deadline, not in latency figures
-	watch        bool             // the feed may be watched
+	op string // its operationId
+	endpoint
+	access access
+	scope  apikeys.Scope
+	budget budget // of a feed: of its short polls; a watcher is charged as connects
+	body   int64  // most bytes; 0: smallBody
+	repeat repeat
+	watch  bool // the feed may be watched
 }
-
-const streamKey = "tracker.stream"
 
 // requestTimeout bounds an ordinary request, and answerTimeout the whole of it
 // with a leased command (idempotency.RunTime) and a client that reads slowly.
@@ -88,6 +85,9 @@ func (s *Server) serve(r route) echo.HandlerFunc {
 		if r.stream != nil {
 			return s.serveStream(c, r)
 		}
+		if err := checkQuery(c, r); err != nil {
+			return err
+		}
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
 		defer cancel()
 		body, err := readBody(c, max(r.body, smallBody))
@@ -106,7 +106,7 @@ func (s *Server) serve(r route) echo.HandlerFunc {
 }
 
 func (s *Server) serveStream(c echo.Context, r route) error {
-	c.Set(streamKey, true)
+	factsOf(c).stream = true
 	// An earlier request of this connection may have left its deadline.
 	_ = http.NewResponseController(c.Response()).SetWriteDeadline(time.Time{})
 	return r.stream(c)

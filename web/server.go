@@ -113,11 +113,21 @@ func (s *Server) setUp() {
 	e.HideBanner, e.HidePort = true, true
 	e.HTTPErrorHandler = s.handleError
 	e.IPExtractor = ipExtractor(s.deps.TrustedProxies)
-	e.Use(s.requestID, s.trace, s.accessLog, s.recoverPanic, s.secureHeaders, s.cors, s.refuseForgery, s.boundPages)
+	e.Use(chained(s.requestID, s.trace, s.accessLog, s.recoverPanic, s.secureHeaders, s.cors, s.refuseForgery, s.boundPages))
 	s.mount()
 	if s.has(RoleWeb) {
 		s.pageRoutes(e)
 	}
+}
+
+// chained joins middleware to a chain that is built here, where echo would build
+// it anew for each request. It ends in the handler that the router has found.
+func chained(list ...echo.MiddlewareFunc) echo.MiddlewareFunc {
+	chain := func(c echo.Context) error { return c.Handler()(c) }
+	for _, m := range slices.Backward(list) {
+		chain = m(chain)
+	}
+	return func(echo.HandlerFunc) echo.HandlerFunc { return chain }
 }
 
 // has reports whether this process mounts the routes of role.

@@ -8,8 +8,10 @@ import (
 	"encoding/base32"
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"strings"
+	"sync"
 	"time"
 
 	"tracker/notify/eventwire"
@@ -79,7 +81,14 @@ func hint(raw string) string {
 
 // pepper hashes keys with a secret that is not in the database, so that a
 // stolen table verifies nothing.
-type pepper struct{ keys [][]byte }
+type pepper struct{ keys []secret }
+
+// secret makes keyed hashes. Its states are kept, since every request needs one.
+type secret struct{ states *sync.Pool }
+
+func newSecret(key []byte) secret {
+	return secret{&sync.Pool{New: func() any { return hmac.New(sha256.New, key) }}}
+}
 
 func newPepper(secrets []string) (pepper, error) {
 	var p pepper
@@ -91,7 +100,7 @@ func newPepper(secrets []string) (pepper, error) {
 		if err != nil {
 			return pepper{}, fmt.Errorf("apikeys: derive key: %w", err)
 		}
-		p.keys = append(p.keys, key)
+		p.keys = append(p.keys, newSecret(key))
 	}
 	if len(p.keys) == 0 {
 		return pepper{}, fmt.Errorf("apikeys: at least one secret is needed")
@@ -99,19 +108,21 @@ func newPepper(secrets []string) (pepper, error) {
 	return p, nil
 }
 
-func (p pepper) hash(raw string) []byte { return keyed(p.keys[0], raw) }
+func (p pepper) hash(raw string) []byte { return p.keys[0].hash(raw) }
 
 // matches compares in constant time, with every secret.
 func (p pepper) matches(raw string, hash []byte) bool {
 	found := false
 	for _, key := range p.keys {
-		found = hmac.Equal(keyed(key, raw), hash) || found
+		found = hmac.Equal(key.hash(raw), hash) || found
 	}
 	return found
 }
 
-func keyed(key []byte, raw string) []byte {
-	m := hmac.New(sha256.New, key)
+func (s secret) hash(raw string) []byte {
+	m := s.states.Get().(hash.Hash)
+	defer s.states.Put(m)
+	m.Reset()
 	m.Write([]byte(raw))
 	return m.Sum(nil)
 }
