@@ -91,6 +91,7 @@ type Notifier struct {
 	park  parking
 	r3    *r3Servers
 	count counters
+	fixed fixedHeaders
 	meets singleflight.Group // reads of the log for cursors that are ahead of us
 
 	running atomic.Bool
@@ -101,7 +102,7 @@ type Notifier struct {
 func New(o Options) *Notifier {
 	o = o.withDefaults()
 	n := &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o),
-		wheel: newWheel(slots), waits: newWheel(waitSlots), r3: newR3Servers()}
+		wheel: newWheel(slots), waits: newWheel(waitSlots), r3: newR3Servers(), fixed: newFixedHeaders(o.PollHint)}
 	n.park.retry = n.retry
 	return n
 }

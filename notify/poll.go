@@ -18,7 +18,7 @@ func (n *Notifier) serveShortPoll(w http.ResponseWriter, r *http.Request, a Acce
 	}
 	n.count.polls.Add(1)
 	if !s.event.Closed {
-		w.Header().Set("Retry-After", seconds(n.opt.PollHint))
+		w.Header()["Retry-After"] = n.fixed.hint
 	}
 	n.writePoll(w, r, s, q.after)
 	return nil
@@ -32,7 +32,7 @@ func (n *Notifier) ServeStatus(w http.ResponseWriter, r *http.Request, a Access)
 	}
 	n.count.polls.Add(1)
 	if !s.event.Closed {
-		w.Header().Set("Retry-After", seconds(n.opt.PollHint))
+		w.Header()["Retry-After"] = n.fixed.hint
 	}
 	n.writeTagged(w, r, s, s.statusBody)
 	return nil
@@ -117,8 +117,8 @@ func (n *Notifier) await(r *http.Request, watch *watcher, s *snapshot, q asked) 
 // writePoll writes the events after the cursor, or 304.
 func (n *Notifier) writePoll(w http.ResponseWriter, r *http.Request, s *snapshot, after int64) {
 	if after > s.seq() { // a reset is news, whatever the client's copy is called
-		w.Header().Set("ETag", s.etag())
-		writeJSON(w, s.pollBody(after))
+		w.Header()["Etag"] = s.tag
+		n.writeJSON(w, s.pollBody(after))
 		return
 	}
 	n.writeTagged(w, r, s, func() []byte { return s.pollBody(after) })
@@ -126,22 +126,22 @@ func (n *Notifier) writePoll(w http.ResponseWriter, r *http.Request, s *snapshot
 
 func (n *Notifier) writeTagged(w http.ResponseWriter, r *http.Request, s *snapshot, body func() []byte) {
 	h := w.Header()
-	h.Set("ETag", s.etag())
-	h.Set("Cache-Control", "private, no-cache") // a copy may be kept, but must be asked about
+	h["Etag"] = s.tag
+	h["Cache-Control"] = n.fixed.mayKeep
 	if unchanged(r.Header, s.etag()) {
 		n.count.unchanged.Add(1)
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	writeJSON(w, body())
+	n.writeJSON(w, body())
 }
 
-func writeJSON(w http.ResponseWriter, body []byte) {
+func (n *Notifier) writeJSON(w http.ResponseWriter, body []byte) {
 	h := w.Header()
 	if h.Get("Cache-Control") == "" {
 		h.Set("Cache-Control", "no-store")
 	}
-	h.Set("Content-Type", "application/json")
+	h["Content-Type"] = n.fixed.json
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Add("Vary", "Accept")
 	w.WriteHeader(http.StatusOK)
@@ -149,7 +149,16 @@ func writeJSON(w http.ResponseWriter, body []byte) {
 }
 
 // etag names the newest sequence.
-func (s *snapshot) etag() string { return `"` + strconv.FormatInt(s.seq(), 10) + `"` }
+func (s *snapshot) etag() string { return s.tag[0] }
+
+// fixedHeaders are header values that many answers share: nobody writes to them,
+// and whoever adds to one gets a copy.
+type fixedHeaders struct{ mayKeep, json, hint []string }
+
+func newFixedHeaders(hint time.Duration) fixedHeaders {
+	// A copy may be kept, but must be asked about.
+	return fixedHeaders{mayKeep: []string{"private, no-cache"}, json: []string{"application/json"}, hint: []string{seconds(hint)}}
+}
 
 // seconds rounds up, since "0" would mean at once.
 func seconds(d time.Duration) string {

@@ -35,12 +35,9 @@ type asked struct {
 // parse reads everything that the feed's URL understands. Parameters that it
 // does not know are somebody else's.
 func parse(r *http.Request) (asked, error) {
-	if len(r.URL.RawQuery) > maxQuery {
-		return asked{}, &BadRequestError{"invalid_query", "query", "the query string is too long"}
-	}
-	query, err := url.ParseQuery(r.URL.RawQuery)
+	query, err := parseQuery(r.URL.RawQuery)
 	if err != nil {
-		return asked{}, &BadRequestError{"invalid_query", "query", "the query string is malformed"}
+		return asked{}, err
 	}
 	var q asked
 	if q.wait, err = parseWait(query, r.Header); err != nil {
@@ -56,35 +53,59 @@ func parse(r *http.Request) (asked, error) {
 		q.transport = longPoll
 	}
 	text, from := cursorText(query, r.Header, q.transport)
-	if text != "" || query.Has("after") {
+	if text != "" || query.hasAfter {
 		q.cursor = true
 		if q.after, err = parseCursor(text, from); err != nil {
 			return asked{}, err
 		}
 	}
-	if len(query["after"]) > 1 {
+	if query.twice {
 		return asked{}, &BadRequestError{"invalid_cursor", "after", "the cursor is given twice"}
 	}
 	return q, nil
 }
 
+// parameters are what a query string says about the feed.
+type parameters struct {
+	after, wait       string
+	hasAfter, hasWait bool
+	twice             bool // after is there more than once
+}
+
+// parseQuery reads a query string. The usual one, which is after=N and nothing
+// else, costs no allocation: polls live from that.
+func parseQuery(raw string) (parameters, error) {
+	if raw == "" {
+		return parameters{}, nil
+	}
+	if len(raw) > maxQuery {
+		return parameters{}, &BadRequestError{"invalid_query", "query", "the query string is too long"}
+	}
+	if after, ok := strings.CutPrefix(raw, "after="); ok && !strings.ContainsFunc(after, notDigit) {
+		return parameters{after: after, hasAfter: true}, nil
+	}
+	query, err := url.ParseQuery(raw)
+	if err != nil {
+		return parameters{}, &BadRequestError{"invalid_query", "query", "the query string is malformed"}
+	}
+	return parameters{after: query.Get("after"), hasAfter: query.Has("after"), twice: len(query["after"]) > 1,
+		wait: query.Get("wait"), hasWait: query.Has("wait")}, nil
+}
+
+func notDigit(c rune) bool { return c < '0' || c > '9' }
+
 // cursorText finds the cursor: an EventSource repeats the URL that it was
 // opened with, so its Last-Event-ID is the newer of the two.
-func cursorText(query url.Values, h http.Header, t transport) (text, from string) {
+func cursorText(query parameters, h http.Header, t transport) (text, from string) {
 	if last := h.Get("Last-Event-ID"); last != "" && t == eventStream {
 		return last, "Last-Event-ID"
 	}
-	return query.Get("after"), "after"
+	return query.after, "after"
 }
 
 func parseCursor(text, from string) (int64, error) {
-	if text == "" || len(text) > maxCursor {
+	if text == "" || len(text) > maxCursor || strings.ContainsFunc(text, notDigit) {
 		return 0, badCursor(from)
-	}
-	for _, c := range []byte(text) {
-		if c < '0' || c > '9' {
-			return 0, badCursor(from)
-		}
 	}
 	after, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
@@ -98,9 +119,9 @@ func badCursor(from string) error {
 }
 
 // parseWait reads ?wait=S, or else Prefer: wait=S (RFC 7240). 0 is no wait.
-func parseWait(query url.Values, h http.Header) (time.Duration, error) {
-	text, from := query.Get("wait"), "wait"
-	if !query.Has("wait") {
+func parseWait(query parameters, h http.Header) (time.Duration, error) {
+	text, from := query.wait, "wait"
+	if !query.hasWait {
 		text, from = preferredWait(h), "Prefer"
 		if text == "" {
 			return 0, nil
@@ -165,7 +186,10 @@ func hasToken(h http.Header, name, token string) bool {
 // unchanged reports whether the client already has what etag names
 // (RFC 9110 section 13.1.2, weak comparison).
 func unchanged(h http.Header, etag string) bool {
-	for _, line := range h.Values("If-None-Match") {
+	for _, line := range h["If-None-Match"] {
+		if line == etag {
+			return true
+		}
 		for part := range strings.SplitSeq(line, ",") {
 			part = strings.TrimSpace(part)
 			if strings.TrimPrefix(part, "W/") == etag || part == "*" {

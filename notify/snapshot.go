@@ -14,6 +14,7 @@ import (
 // It is immutable to its readers.
 type snapshot struct {
 	event eventwire.Event
+	tag   []string // the entity tag as a header's values: the newest sequence
 
 	mu     sync.Mutex // guards what follows, all made on demand
 	frames []*frame   // by sequence - 1
@@ -40,7 +41,9 @@ type answer struct {
 	body  []byte
 }
 
-func newSnapshot(e eventwire.Event) *snapshot { return &snapshot{event: e} }
+func newSnapshot(e eventwire.Event) *snapshot {
+	return &snapshot{event: e, tag: []string{`"` + strconv.FormatInt(e.Seq, 10) + `"`}}
+}
 
 func newFrame(id, name string, data []byte) *frame {
 	text := make([]byte, 0, len(id)+len(name)+len(data)+24)

@@ -64,6 +64,9 @@ func (n *Notifier) Stats() Stats {
 
 // refused counts err where it is a refusal, and returns it.
 func (n *Notifier) refused(err error) error {
+	if err == nil {
+		return nil
+	}
 	var limit *LimitError
 	if errors.As(err, &limit) {
 		for i, name := range limits() {
