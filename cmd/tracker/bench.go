@@ -18,6 +18,7 @@ type benchCommand struct {
 	Stalled    benchStalled    `cmd:"" help:"Clients that stop reading: what the others notice."`
 	Polls      benchPolls      `cmd:"" help:"Short polls, beside a bare handler that returns the same bytes."`
 	Longpoll   benchLongPoll   `cmd:"" help:"Many wait for one payment by long poll."`
+	Callback   benchCallback   `cmd:"" help:"From a bank's signed callback to the answer of a checkout page that waits."`
 	Latency    benchLatency    `cmd:"" help:"From a REST call that changes an order to the event in a client."`
 	Transports benchTransports `cmd:"" help:"Short poll, long poll, SSE and WebSocket on the same changes."`
 	Orders     benchOrders     `cmd:"" help:"New orders per second, beside the same writes by themselves."`

@@ -39,6 +39,7 @@ func (c *benchAll) measure(ctx context.Context, out *console, r *report) error {
 		{"stalled", &benchStalled{Clients: c.Clients, Rate: 200, For: 2 * c.For, Hot: 20}},
 		{"polls", &benchPolls{Clients: 16, For: c.For, Runs: 1}},
 		{"longpoll", &benchLongPoll{Clients: c.Clients}},
+		{"callback", &benchCallback{Payments: max(1, int(50*min(c.For, 30*time.Second).Seconds())), Rate: 50}},
 		{"latency", &benchLatency{Orders: c.Clients, Rate: 200, For: c.For}},
 		{"transports", &benchTransports{Clients: few, Events: 4, Every: 500 * time.Millisecond, Interval: time.Second}},
 		{"orders", &benchOrders{Clients: 64, For: c.For}},

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"io"
 	"net"
@@ -21,11 +20,12 @@ const laneTracker = "tracker"
 
 // whole is `tracker serve` in a process of its own, in an empty directory.
 type whole struct {
-	api   *apiClient
-	admin string
-	dir   string
-	cmd   *exec.Cmd
-	ended chan struct{}
+	api        *apiClient
+	admin      string
+	bankSecret string
+	dir        string
+	cmd        *exec.Cmd
+	ended      chan struct{}
 }
 
 var _ subject = (*whole)(nil)
@@ -44,6 +44,7 @@ func startWhole(ctx context.Context, database string) (*whole, error) {
 		return nil, err
 	}
 	key, addr, admin := "sk_test_"+rand.Text(), freePort(), freePort()
+	bankSecret := newBankSecret()
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
 		return nil, err
@@ -56,14 +57,14 @@ func startWhole(ctx context.Context, database string) (*whole, error) {
 	cmd.Env = append(os.Environ(), "TRACKER_SANDBOX=true", "TRACKER_SANDBOX_KEY="+key, "TRACKER_DATA_DIR="+filepath.Join(dir, "data"),
 		"TRACKER_ADDR="+addr, "TRACKER_ADMIN_ADDR="+admin, "TRACKER_BANK_ADDR="+freePort(), "TRACKER_LOG_LEVEL=error", "TRACKER_DRAIN=1ms",
 		"TRACKER_DATABASE_URL="+database, "TRACKER_NATS_URL=", "TRACKER_PUBLIC_URL=", "TRACKER_BANK_URL=", "TRACKER_ROLES=orders,payments,notify,web",
-		"TRACKER_BANK_SECRET=whsec_"+base64.StdEncoding.EncodeToString([]byte(rand.Text())), "TRACKER_TOKEN_SECRET="+rand.Text()+rand.Text(),
+		"TRACKER_BANK_SECRET="+bankSecret, "TRACKER_TOKEN_SECRET="+rand.Text()+rand.Text(),
 		"TRACKER_LIMIT_READS=0", "TRACKER_LIMIT_WRITES=0", "TRACKER_LIMIT_CONNECTS=0", "TRACKER_MAX_WATCHERS=0", "TRACKER_MAX_WATCHERS_PER_ADDRESS=0", "TRACKER_MAX_WATCHERS_PER_ORDER=0")
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = callers, true
-	s := &whole{cmd: cmd, dir: dir, admin: admin, ended: make(chan struct{}),
+	s := &whole{cmd: cmd, dir: dir, admin: admin, bankSecret: bankSecret, ended: make(chan struct{}),
 		api: &apiClient{base: &url.URL{Scheme: "http", Host: addr}, key: key, http: &http.Client{Transport: transport}}}
 	go func() {
 		defer close(s.ended)
