@@ -63,6 +63,8 @@ type Config struct {
 	NATSURL           Secret
 	NATSCredentials   string
 	NATSCA            string
+	NATSCert          string
+	NATSKey           string
 	NATSReplicas      int
 
 	TokenSecrets []Secret // the first signs, all verify
@@ -77,7 +79,8 @@ type Config struct {
 
 	PaymentExpiry  time.Duration
 	ReconcileAfter time.Duration
-	LateSuccess    string // refund, hold or accept
+	LateSuccess    string        // refund, hold or accept
+	Retention      time.Duration // 0: orders stay where they are for ever
 
 	TrustedProxies []netip.Prefix
 	CORSOrigins    []string
@@ -88,6 +91,9 @@ type Config struct {
 	WebhookAllowPrivate bool
 	Limits              Limits
 	LogLevel            slog.Level
+
+	OTLPURL   string  // no slash at the end; empty: no traces
+	OTLPRatio float64 // share of the traces that are kept, 0 to 1
 }
 
 // Has reports whether this process runs role.

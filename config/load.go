@@ -31,11 +31,13 @@ func Load(getenv func(string) string) (Config, error) {
 		DatabaseURL: r.secretURL("TRACKER_DATABASE_URL", "postgres", "postgresql"), NATSURL: r.secretURL("TRACKER_NATS_URL", "nats", "tls", "ws", "wss"),
 		DatabaseListenURL: r.secretURL("TRACKER_DATABASE_LISTEN_URL", "postgres", "postgresql"),
 		NATSCredentials:   r.text("TRACKER_NATS_CREDENTIALS"), NATSCA: r.text("TRACKER_NATS_CA"), NATSReplicas: r.count("TRACKER_NATS_REPLICAS"),
+		NATSCert: r.text("TRACKER_NATS_CERT"), NATSKey: r.text("TRACKER_NATS_KEY"),
 		TokenSecrets: r.secrets("TRACKER_TOKEN_SECRET"), Sandbox: r.flag("TRACKER_SANDBOX"), SandboxKey: Secret(r.text("TRACKER_SANDBOX_KEY")),
 		BankAddr: r.addr("TRACKER_BANK_ADDR"), BankURL: r.url("TRACKER_BANK_URL"), BankSecrets: r.secrets("TRACKER_BANK_SECRET"),
 		StripeKey: Secret(r.text("TRACKER_STRIPE_KEY")), StripeWebhookSecrets: r.secrets("TRACKER_STRIPE_WEBHOOK_SECRET"),
 		PaymentExpiry: r.duration("TRACKER_PAYMENT_EXPIRY"), ReconcileAfter: r.duration("TRACKER_RECONCILE_AFTER"),
 		LateSuccess: r.oneOf("TRACKER_LATE_SUCCESS", "refund", "hold", "accept"), TrustedProxies: r.networks("TRACKER_TRUSTED_PROXIES"),
+		Retention: r.window("TRACKER_RETENTION"), OTLPURL: r.collector(), OTLPRatio: r.share("TRACKER_OTLP_RATIO"),
 		CORSOrigins: r.origins("TRACKER_CORS_ORIGINS"), TLSCert: r.text("TRACKER_TLS_CERT"), TLSKey: r.text("TRACKER_TLS_KEY"),
 		Drain: r.window("TRACKER_DRAIN"), WebhookAllowPrivate: r.flag("TRACKER_WEBHOOK_ALLOW_PRIVATE"),
 		Limits: Limits{
@@ -75,6 +77,9 @@ func (r *reader) checkTogether(c Config) {
 	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		r.wrong("TRACKER_TLS_CERT", "and TRACKER_TLS_KEY go together")
+	}
+	if (c.NATSCert == "") != (c.NATSKey == "") {
+		r.wrong("TRACKER_NATS_CERT", "and TRACKER_NATS_KEY go together")
 	}
 	if !slices.Contains([]int{1, 3, 5}, c.NATSReplicas) {
 		r.wrong("TRACKER_NATS_REPLICAS", "must be 1, 3 or 5")
@@ -151,6 +156,15 @@ func (r *reader) url(name string) string {
 		r.wrong(name, "must be an http or https address without query or user")
 	}
 	return v
+}
+
+// collector is where traces go: our variable, or the one that OpenTelemetry's own
+// tools share.
+func (r *reader) collector() string {
+	if v := r.url("TRACKER_OTLP_URL"); v != "" {
+		return v
+	}
+	return r.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
 func (r *reader) secretURL(name string, schemes ...string) Secret {
@@ -243,6 +257,14 @@ func (r *reader) rate(name string) float64 {
 	v, err := strconv.ParseFloat(r.text(name), 64)
 	if err != nil || !(v >= 0 && v <= 1e9) {
 		r.wrong(name, "must be a number per second, 0 or more")
+	}
+	return v
+}
+
+func (r *reader) share(name string) float64 {
+	v, err := strconv.ParseFloat(r.text(name), 64)
+	if err != nil || !(v >= 0 && v <= 1) {
+		r.wrong(name, "must be a number from 0 to 1")
 	}
 	return v
 }

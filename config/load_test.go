@@ -36,6 +36,7 @@ func TestLoad_reports_every_problem_at_once_and_by_name(t *testing.T) {
 		"TRACKER_DRAIN": "-1s", "TRACKER_WEBHOOK_ALLOW_PRIVATE": "2", "TRACKER_LIMIT_READS": "-1", "TRACKER_LIMIT_WRITES": "NaN", "TRACKER_LIMIT_CONNECTS": "x",
 		"TRACKER_MAX_WATCHERS": "-1", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "1.5", "TRACKER_MAX_WATCHERS_PER_ORDER": "many",
 		"TRACKER_BANK_ADDR": "8090", "TRACKER_LOG_LEVEL": "loud",
+		"TRACKER_NATS_CERT": "c.pem", "TRACKER_RETENTION": "90d", "TRACKER_OTLP_URL": "collector:4318", "TRACKER_OTLP_RATIO": "1.1",
 	}
 	_, err := config.Load(env(wrong))
 	if err == nil {
@@ -72,6 +73,22 @@ func TestLoad_durations_work_down_to_milliseconds(t *testing.T) {
 	c, err := config.Load(env(map[string]string{"TRACKER_SANDBOX": "1", "TRACKER_PAYMENT_EXPIRY": "300ms", "TRACKER_RECONCILE_AFTER": "1ms", "TRACKER_DRAIN": "0s"}))
 	if err != nil || c.PaymentExpiry != 300*time.Millisecond || c.ReconcileAfter != time.Millisecond || c.Drain != 0 {
 		t.Errorf("got %v, %+v", err, c)
+	}
+}
+
+func TestLoad_traces_go_where_OpenTelemetry_says_unless_we_do(t *testing.T) {
+	t.Parallel()
+	shared := map[string]string{"TRACKER_SANDBOX": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://shared:4318/"}
+	if c, err := config.Load(env(shared)); err != nil || c.OTLPURL != "http://shared:4318" || c.OTLPRatio != 1 {
+		t.Errorf("%v: %q, %v", err, c.OTLPURL, c.OTLPRatio)
+	}
+	shared["TRACKER_OTLP_URL"] = "http://ours:4318"
+	if c, err := config.Load(env(shared)); err != nil || c.OTLPURL != "http://ours:4318" {
+		t.Errorf("%v: %q", err, c.OTLPURL)
+	}
+	shared["TRACKER_OTLP_URL"], shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = "", "collector"
+	if _, err := config.Load(env(shared)); err == nil || !strings.HasPrefix(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT ") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -22,6 +22,8 @@ func Variables() []Variable {
 		{Name: "TRACKER_NATS_URL", Help: "nats://… of a JetStream server or cluster. Empty: embedded.", Secret: true},
 		{Name: "TRACKER_NATS_CREDENTIALS", Help: "File with NATS user credentials."},
 		{Name: "TRACKER_NATS_CA", Help: "File with the certificate authority of the NATS servers."},
+		{Name: "TRACKER_NATS_CERT", Help: "Certificate file that this process shows to NATS servers that ask for one."},
+		{Name: "TRACKER_NATS_KEY", Help: "Key file of that certificate."},
 		{Name: "TRACKER_NATS_REPLICAS", Default: "1", Help: "Copies of the stream in a cluster: 1, 3 or 5."},
 		{Name: "TRACKER_TOKEN_SECRET", Help: "Signs tracking tokens and keys the hashes of API keys: 32 characters or more. Several, separated by commas: the first signs, all verify.", Secret: true},
 		{Name: "TRACKER_SANDBOX", Default: "false", Help: "Run the demo shop, the sandbox bank and the lab, and generate missing secrets."},
@@ -34,7 +36,8 @@ func Variables() []Variable {
 		{Name: "TRACKER_PAYMENT_EXPIRY", Default: "30m", Help: "How long a shopper has to approve a payment."},
 		{Name: "TRACKER_RECONCILE_AFTER", Default: "90s", Help: "When a payment that the bank has not called about is checked first."},
 		{Name: "TRACKER_LATE_SUCCESS", Default: "refund", Help: "What happens to a payment that succeeds after its order was closed: refund, hold or accept."},
-		{Name: "TRACKER_TRUSTED_PROXIES", Help: "Networks, separated by commas, whose X-Forwarded-For is believed."},
+		{Name: "TRACKER_RETENTION", Default: "0", Help: "How long an order that has ended, and its parcels, stay in the tables that lists and counts read. Older ones are found by id and reference. 0 means for ever."},
+		{Name: "TRACKER_TRUSTED_PROXIES", Help: "Networks, separated by commas, whose X-Forwarded-For and traceparent are believed."},
 		{Name: "TRACKER_CORS_ORIGINS", Help: "Origins, separated by commas, whose pages may use the feeds and the client."},
 		{Name: "TRACKER_TLS_CERT", Help: "Certificate file of the public listener. Empty: plain HTTP."},
 		{Name: "TRACKER_TLS_KEY", Help: "Key file of the public listener."},
@@ -47,5 +50,7 @@ func Variables() []Variable {
 		{Name: "TRACKER_MAX_WATCHERS_PER_ADDRESS", Default: "10000", Help: "Watchers from one address; 0 means no limit."},
 		{Name: "TRACKER_MAX_WATCHERS_PER_ORDER", Default: "1000", Help: "Watchers of one order or payment; 0 means no limit."},
 		{Name: "TRACKER_LOG_LEVEL", Default: "info", Help: "debug, info, warn or error."},
+		{Name: "TRACKER_OTLP_URL", Help: "An OpenTelemetry collector for traces, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty: OTEL_EXPORTER_OTLP_ENDPOINT, and without that no traces."},
+		{Name: "TRACKER_OTLP_RATIO", Default: "1", Help: "Share of the traces that are kept, from 0 to 1."},
 	}
 }

@@ -48,7 +48,7 @@ func (p *process) site(s *parts) (*web.Server, error) {
 			FormOrigins: s.payments.Origins(), LateSuccess: p.cfg.LateSuccess, DemoKey: p.cfg.SandboxKey.Reveal(), Counters: s.counters,
 		},
 		Limits:         web.Limits{Reads: p.cfg.Limits.Reads, Writes: p.cfg.Limits.Writes, Connects: p.cfg.Limits.Connects},
-		TrustedProxies: p.cfg.TrustedProxies, CORSOrigins: p.cfg.CORSOrigins, Logger: p.log, Now: p.now,
+		TrustedProxies: p.cfg.TrustedProxies, CORSOrigins: p.cfg.CORSOrigins, Trace: p.trace.requests(), Logger: p.log, Now: p.now,
 	}
 	api := []string{web.RoleOrders, web.RolePayments, web.RoleNotify}
 	for _, r := range p.cfg.Roles {

@@ -26,8 +26,9 @@ type process struct {
 	log *slog.Logger
 	now func() time.Time
 
-	db  *dbconn.DB
-	bus *natsbus.Bus
+	db    *dbconn.DB
+	bus   *natsbus.Bus
+	trace *tracing // nil: no traces
 
 	public, admin, bank *door // bank is nil where this process runs none
 
@@ -66,6 +67,9 @@ func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() 
 	// What is on this machine comes first, all of it: whoever started it twice, or
 	// with two mistakes, learns both at once.
 	if err := errors.Join(p.listen(), checkSettings(cfg), p.claimData()); err != nil {
+		return nil, err
+	}
+	if err := p.observe(ctx); err != nil {
 		return nil, err
 	}
 	if err := p.open(ctx); err != nil {
@@ -113,6 +117,17 @@ func (p *process) runsBank() bool {
 	return p.cfg.Sandbox && p.cfg.Has(config.RolePayments) && (p.cfg.BankURL == "" || p.bank != nil)
 }
 
+// observe begins to trace, where a collector is named. It comes before anything
+// that could be traced, and so ends after all of it.
+func (p *process) observe(ctx context.Context) (err error) {
+	p.trace, err = newTracing(ctx, p.cfg, p.log)
+	if p.trace != nil {
+		p.log = slog.New(tracedLog{p.log.Handler()})
+		p.onClose(func() { p.trace.close(p.log) })
+	}
+	return err
+}
+
 // open connects to the database and the bus, which may both be inside.
 func (p *process) open(ctx context.Context) error {
 	if err := p.lock(); err != nil {
@@ -152,7 +167,7 @@ func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now 
 func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (*natsbus.Bus, error) {
 	bus, err := natsbus.Open(ctx, natsbus.Options{
 		URL: cfg.NATSURL.Reveal(), StoreDir: filepath.Join(cfg.DataDir, "nats"), Logger: log,
-		CredentialsFile: cfg.NATSCredentials, RootCAFile: cfg.NATSCA, Replicas: cfg.NATSReplicas,
+		CredentialsFile: cfg.NATSCredentials, RootCAFile: cfg.NATSCA, CertFile: cfg.NATSCert, KeyFile: cfg.NATSKey, Replicas: cfg.NATSReplicas,
 	})
 	if err != nil {
 		return nil, explainBus(cfg, err)

@@ -21,6 +21,8 @@ type settings struct {
 	NATSURL               string `name:"nats-url" placeholder:"URL" help:"${nats_url_help}"`
 	NATSCredentials       string `name:"nats-credentials" placeholder:"FILE" help:"${nats_credentials_help}"`
 	NATSCA                string `name:"nats-ca" placeholder:"FILE" help:"${nats_ca_help}"`
+	NATSCert              string `name:"nats-cert" placeholder:"FILE" help:"${nats_cert_help}"`
+	NATSKey               string `name:"nats-key" placeholder:"FILE" help:"${nats_key_help}"`
 	NATSReplicas          string `name:"nats-replicas" placeholder:"N" help:"${nats_replicas_help}"`
 	TokenSecret           string `placeholder:"SECRET" help:"${token_secret_help}"`
 	Sandbox               string `placeholder:"BOOL" help:"${sandbox_help}"`
@@ -33,6 +35,7 @@ type settings struct {
 	PaymentExpiry         string `placeholder:"DURATION" help:"${payment_expiry_help}"`
 	ReconcileAfter        string `placeholder:"DURATION" help:"${reconcile_after_help}"`
 	LateSuccess           string `placeholder:"POLICY" help:"${late_success_help}"`
+	Retention             string `placeholder:"DURATION" help:"${retention_help}"`
 	TrustedProxies        string `placeholder:"NETWORK,…" help:"${trusted_proxies_help}"`
 	CORSOrigins           string `name:"cors-origins" placeholder:"ORIGIN,…" help:"${cors_origins_help}"`
 	TLSCert               string `name:"tls-cert" placeholder:"FILE" help:"${tls_cert_help}"`
@@ -46,6 +49,8 @@ type settings struct {
 	MaxWatchersPerAddress string `placeholder:"N" help:"${max_watchers_per_address_help}"`
 	MaxWatchersPerOrder   string `placeholder:"N" help:"${max_watchers_per_order_help}"`
 	LogLevel              string `placeholder:"LEVEL" help:"${log_level_help}"`
+	OTLPURL               string `name:"otlp-url" placeholder:"URL" help:"${otlp_url_help}"`
+	OTLPRatio             string `name:"otlp-ratio" placeholder:"SHARE" help:"${otlp_ratio_help}"`
 }
 
 // load checks the flags and the environment together.

@@ -83,6 +83,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 	s.notifier = notify.New(notify.Options{
 		Log: feedLog{p.bus}, Now: p.now, Logger: p.log, DrainWindow: p.cfg.Drain, Origins: p.cfg.CORSOrigins,
 		MaxWatchers: p.cfg.Limits.Watchers, MaxPerFeed: p.cfg.Limits.WatchersPerOrder, MaxPerAddress: p.cfg.Limits.WatchersPerAddress,
+		Delivered: p.trace.deliveries(),
 	})
 	p.drain = s.notifier.Drain
 	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate})
@@ -97,7 +98,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	s.once = idempotency.NewService(idempotencydb.New(p.db), idempotency.Options{Now: p.now, Logger: p.log})
-	s.relay = txoutbox.NewRelay(p.db, publisher{p.bus}, p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
+	s.relay = txoutbox.NewRelay(p.db, p.trace.publisher(publisher{p.bus}), p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
 	return s, nil
 }
 
@@ -107,7 +108,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	p.runs("idempotency", func(ctx context.Context) error { return s.once.RunSweeper(ctx, sweepInterval) })
 	if p.cfg.Has(config.RoleOrders) {
 		p.runs("orders hear payments", func(ctx context.Context) error {
-			return p.bus.React(ctx, "orders", eventwire.Payments, s.orders.OnPayment)
+			return p.bus.React(ctx, "orders", eventwire.Payments, p.trace.reactor("orders", s.orders.OnPayment))
 		})
 		p.runs("sweeper", s.orders.RunSweeper)
 		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Orders), answerNewest(s.orders.Newest, orders.ErrNotFound)); err != nil {
@@ -119,7 +120,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	}
 	if p.cfg.Has(config.RolePayments) {
 		p.runs("payments hear orders", func(ctx context.Context) error {
-			return p.bus.React(ctx, "payments", eventwire.Orders, s.payments.OnOrder)
+			return p.bus.React(ctx, "payments", eventwire.Orders, p.trace.reactor("payments", s.payments.OnOrder))
 		})
 		p.runs("reconciler", s.payments.RunReconciler)
 		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Payments), answerNewest(s.payments.Newest, payments.ErrNotFound)); err != nil {
@@ -132,10 +133,10 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	}
 	if p.cfg.Has(config.RoleNotify) {
 		p.runs("webhooks hear orders", func(ctx context.Context) error {
-			return p.bus.React(ctx, "webhooks-orders", eventwire.Orders, s.hooks.OnEvent)
+			return p.bus.React(ctx, "webhooks-orders", eventwire.Orders, p.trace.reactor("webhooks-orders", s.hooks.OnEvent))
 		})
 		p.runs("webhooks hear payments", func(ctx context.Context) error {
-			return p.bus.React(ctx, "webhooks-payments", eventwire.Payments, s.hooks.OnEvent)
+			return p.bus.React(ctx, "webhooks-payments", eventwire.Payments, p.trace.reactor("webhooks-payments", s.hooks.OnEvent))
 		})
 		p.runs("webhooks", s.hooks.Run)
 	}
