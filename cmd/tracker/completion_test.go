@@ -11,7 +11,7 @@ import (
 func TestCompletion(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{
-		"tracker ":                      "bench completion events keys listen orders payments trigger watch why",
+		"tracker ":                      "bench completion drill events keys listen orders payments trigger watch why",
 		"tracker w":                     "watch why",
 		"tracker orders ":               "cancel create get list ship",
 		"tracker orders c":              "cancel create",

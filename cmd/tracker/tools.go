@@ -13,5 +13,7 @@ type tools struct {
 	Trigger  triggerCommand  `cmd:"" group:"Merchants, over the API" help:"Make something happen in the sandbox."`
 
 	Bench      benchCommand      `cmd:"" help:"Measure this machine: what the feed costs and how late it is."`
+	Drill      drillCommand      `cmd:"" help:"Kill, pause and cut the parts of a deployment of its own, and check that nothing is lost."`
+	DrillPart  drillPart         `cmd:"" hidden:"" help:"A process of a drill: started by drill."`
 	Completion completionCommand `cmd:"" help:"Teach a shell to complete these commands."`
 }

@@ -1,0 +1,10 @@
+package drill
+
+import (
+	"context"
+	"errors"
+)
+
+func sqliteFull(context.Context, Options) (Result, error) { return Result{}, errors.ErrUnsupported }
+func rolling(context.Context, Options) (Result, error)    { return Result{}, errors.ErrUnsupported }
+func hostile(context.Context, Options) (Result, error)    { return Result{}, errors.ErrUnsupported }

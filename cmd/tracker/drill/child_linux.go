@@ -1,0 +1,50 @@
+package drill
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// attributes lets a child end with us, even if we are killed.
+func attributes(base *syscall.SysProcAttr) *syscall.SysProcAttr {
+	a := syscall.SysProcAttr{}
+	if base != nil {
+		a = *base
+	}
+	a.Pdeathsig = syscall.SIGKILL
+	return &a
+}
+
+// childrenOf lists the direct children of a process.
+func childrenOf(pid int) ([]int, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	if err != nil {
+		return nil, err
+	}
+	var list []int
+	for field := range strings.FieldsSeq(string(text)) {
+		n, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, n)
+	}
+	return list, nil
+}
+
+// limitFiles bounds the size of files that a process writes from now on.
+func limitFiles(pid int, bytes uint64) error {
+	return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
+}
+
+// mountSmall puts a file system of the given size at dir.
+func mountSmall(dir string, bytes int64) error {
+	return unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes))
+}
+
+func unmount(dir string) error { return unix.Unmount(dir, unix.MNT_DETACH) }

@@ -1,0 +1,312 @@
+package drill
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"maps"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// roles are the parts of the product that run apart, two of each and one of those
+// that only serve pages.
+func roles() []string {
+	return []string{"orders", "orders", "payments", "payments", "notify", "notify", "web"}
+}
+
+// server is one process of the tracker.
+type server struct {
+	*child
+	role  string
+	addr  string // the public listener
+	admin string
+}
+
+// Rig is a whole deployment on loopback: processes in roles, a NATS cluster,
+// PostgreSQL, the bank, and a link between any two of them.
+type Rig struct {
+	o    Options
+	dir  string
+	key  string
+	http *http.Client
+
+	pg      *postgres
+	brokers []*broker
+	bank    *child
+	servers []*server
+	links   []*Link
+	fronts  map[string]*Link // by role: what a client outside is given
+	edge    string           // where nginx is, if it is in front
+}
+
+// newRig makes the directory, and nothing else.
+func newRig(o Options) (*Rig, error) {
+	dir, err := os.MkdirTemp("", "tracker-drill-")
+	if err != nil {
+		return nil, err
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.MaxIdleConnsPerHost = 256
+	return &Rig{o: o, dir: dir, key: "sk_test_" + rand.Text(), http: &http.Client{Transport: transport, Timeout: 10 * time.Second}, fronts: map[string]*Link{}}, nil
+}
+
+// startRig starts everything. Close the rig in the end, also after an error.
+func startRig(ctx context.Context, o Options) (*Rig, error) {
+	r, err := newRig(o)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(r.database(ctx), r.cluster(ctx)); err != nil {
+		return r, err
+	}
+	return r, r.tracker(ctx)
+}
+
+// tracker starts the bank and the processes in their roles.
+func (r *Rig) tracker(ctx context.Context) error {
+	if err := r.places(); err != nil {
+		return err
+	}
+	shared := map[string]string{
+		"TRACKER_SANDBOX": "true", "TRACKER_SANDBOX_KEY": r.key, "TRACKER_LOG_LEVEL": "warn", "TRACKER_DRAIN": "500ms", "TRACKER_RECONCILE_AFTER": "2s",
+		"TRACKER_TOKEN_SECRET": rand.Text() + rand.Text(), "TRACKER_BANK_SECRET": "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text())),
+		"TRACKER_NATS_REPLICAS": "3", "TRACKER_LIMIT_READS": "0", "TRACKER_LIMIT_WRITES": "0", "TRACKER_LIMIT_CONNECTS": "0",
+		"TRACKER_MAX_WATCHERS": "0", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "0", "TRACKER_MAX_WATCHERS_PER_ORDER": "0",
+	}
+	callbacks, err := r.link("bank", "payments", r.addrs("payments")...)
+	if err != nil {
+		return err
+	}
+	shared["TRACKER_PUBLIC_URL"] = "http://" + callbacks.Addr()
+	bankAddr := freeAddr()
+	r.bank = &child{name: "bank", dir: r.dir, args: append(append([]string{}, r.o.Program...), "bank"), ready: accepts(bankAddr), env: environment(map[string]string{
+		"TRACKER_BANK_ADDR": bankAddr, "TRACKER_BANK_SECRET": shared["TRACKER_BANK_SECRET"], "TRACKER_DATA_DIR": filepath.Join(r.dir, "bank"), "TRACKER_LOG_LEVEL": "warn"})}
+	if err := r.bank.start(ctx); err != nil {
+		return err
+	}
+	var group sync.WaitGroup
+	failed := make([]error, len(r.servers))
+	for i, s := range r.servers {
+		env, err := r.environmentOf(s, shared, bankAddr)
+		if err != nil {
+			return err
+		}
+		s.args, s.env, s.talk = r.o.Serve, environment(env), true
+		group.Go(func() { failed[i] = s.start(ctx) })
+	}
+	group.Wait()
+	return errors.Join(failed...)
+}
+
+// places gives every process its addresses, and every role a front.
+func (r *Rig) places() error {
+	for _, role := range roles() {
+		s := &server{role: role, addr: freeAddr(), admin: freeAddr()}
+		s.child = &child{name: fmt.Sprint(role, "-", len(r.of(role))+1), dir: r.dir, ready: s.isReady}
+		r.servers = append(r.servers, s)
+	}
+	for _, role := range roles() {
+		if r.fronts[role] != nil {
+			continue
+		}
+		k, err := r.link("client", role, r.addrs(role)...)
+		if err != nil {
+			return err
+		}
+		r.fronts[role] = k
+	}
+	return nil
+}
+
+// environmentOf gives a process links of its own to all that it needs.
+func (r *Rig) environmentOf(s *server, shared map[string]string, bank string) (map[string]string, error) {
+	env := maps.Clone(shared)
+	env["TRACKER_ROLES"], env["TRACKER_ADDR"], env["TRACKER_ADMIN_ADDR"] = s.role, s.addr, s.admin
+	env["TRACKER_BANK_ADDR"] = freeAddr() // nobody listens there: the bank is elsewhere
+	env["TRACKER_DATA_DIR"] = filepath.Join(r.dir, s.name)
+	db, err := r.link(s.name, "postgres", r.pg.addr)
+	if err != nil {
+		return nil, err
+	}
+	env["TRACKER_DATABASE_URL"] = "postgres://tracker@" + db.Addr() + "/postgres?sslmode=disable"
+	money, err := r.link(s.name, "bank", bank)
+	if err != nil {
+		return nil, err
+	}
+	env["TRACKER_BANK_URL"] = "http://" + money.Addr()
+	var urls []string
+	for _, b := range r.brokers {
+		k, err := r.link(s.name, b.name, b.client)
+		if err != nil {
+			return nil, err
+		}
+		urls = append(urls, "nats://"+k.Addr())
+	}
+	env["TRACKER_NATS_URL"] = strings.Join(urls, ",")
+	return env, nil
+}
+
+// environment is ours without any TRACKER_ variable, and what is given.
+func environment(vars map[string]string) []string {
+	var env []string
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "TRACKER_") {
+			env = append(env, v)
+		}
+	}
+	for name, value := range vars {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
+
+func (s *server) isReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/readyz", nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return errors.New(res.Status)
+	}
+	return nil
+}
+
+// link makes a link and remembers it.
+func (r *Rig) link(from, to string, targets ...string) (*Link, error) {
+	k, err := NewLink(from, to, targets...)
+	if err == nil {
+		r.links = append(r.links, k)
+	}
+	return k, err
+}
+
+// between are the links of the parts whose names begin so.
+func (r *Rig) between(from, to string) (list []*Link) {
+	for _, k := range r.links {
+		if strings.HasPrefix(k.From, from) && strings.HasPrefix(k.To, to) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+// heal makes the network whole.
+func (r *Rig) heal() {
+	for _, k := range r.links {
+		k.Set(Pass)
+	}
+}
+
+func (r *Rig) of(role string) (list []*server) {
+	for _, s := range r.servers {
+		if role == "" || s.role == role {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+func (r *Rig) addrs(role string) (list []string) {
+	for _, s := range r.of(role) {
+		list = append(list, s.addr)
+	}
+	return list
+}
+
+// ready waits until every process is.
+func (r *Rig) ready(ctx context.Context) error {
+	if r.pg != nil {
+		if err := r.pg.await(ctx); err != nil {
+			return err
+		}
+	}
+	if err := r.brokersReady(ctx); err != nil {
+		return err
+	}
+	for _, s := range r.servers {
+		if err := s.await(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends everything, says what was in the logs that must not be, and deletes
+// the directory unless it is to be kept.
+func (r *Rig) Close() error {
+	var group sync.WaitGroup
+	for _, c := range r.children() {
+		group.Go(func() {
+			_ = c.signal(syscall.SIGCONT) // it may be stopped
+			_ = c.end(syscall.SIGKILL)    // nothing depends on an orderly end
+		})
+	}
+	group.Wait()
+	err := r.logs()
+	if r.pg != nil {
+		_ = r.pg.signalAll(syscall.SIGCONT) // it may be stopped
+		err = errors.Join(err, r.pg.end(syscall.SIGQUIT))
+	}
+	for _, k := range r.links {
+		k.Close()
+	}
+	r.http.CloseIdleConnections()
+	if r.o.Keep || err != nil {
+		fmt.Fprintf(r.o.Progress, "the logs are in %s\n", r.dir)
+		return err
+	}
+	return errors.Join(err, os.RemoveAll(r.dir))
+}
+
+// logs finds what must never be in one.
+func (r *Rig) logs() (err error) {
+	for _, c := range r.children() {
+		err = errors.Join(err, c.broken())
+	}
+	return err
+}
+
+// children are all processes but PostgreSQL's.
+func (r *Rig) children() (list []*child) {
+	for _, s := range r.servers {
+		list = append(list, s.child)
+	}
+	if r.bank != nil {
+		list = append(list, r.bank)
+	}
+	for _, b := range r.brokers {
+		list = append(list, b.child)
+	}
+	return list
+}
+
+// freeAddr is a loopback address that was free a moment ago. A process has to come
+// back to it after its death, so it lies below the ports that the system gives to
+// outgoing connections.
+func freeAddr() string {
+	for range 1000 {
+		l, err := net.Listen("tcp", fmt.Sprint("127.0.0.1:", 10_000+mathrand.IntN(20_000)))
+		if err == nil {
+			defer l.Close()
+			return l.Addr().String()
+		}
+	}
+	return "127.0.0.1:0"
+}

@@ -1,0 +1,230 @@
+package drill
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"runtime"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Crowd is many watchers on bare sockets. Each stays at a feed until it is told
+// that it is at its end, and then goes to another one.
+type Crowd struct {
+	history *History
+	key     string
+	places  []string // addresses of feeds, in turn
+	pick    func() *Feed
+
+	latest  atomic.Int64 // when the last event arrived anywhere, unix nanoseconds
+	gap     atomic.Int64 // the longest time without one, nanoseconds
+	open    atomic.Int64 // watchers whose stream is open
+	refused atomic.Int64 // connects that were answered with 429 or 503
+	dialed  atomic.Int64
+	watched sync.WaitGroup
+
+	mu     sync.Mutex
+	era    context.Context // ends when every watcher is cut
+	endEra context.CancelFunc
+}
+
+// now is the era that connections which are made now belong to.
+func (c *Crowd) now() context.Context {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.era == nil {
+		c.era, c.endEra = context.WithCancel(context.Background())
+	}
+	return c.era
+}
+
+// cut resets every watcher's connection at once.
+func (c *Crowd) cut() {
+	c.now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.endEra()
+	c.era = nil
+}
+
+// silent is how long a watcher listens to a dead line. A heartbeat comes about
+// every 15 s.
+const silent = 40 * time.Second
+
+// run keeps n watchers until ctx ends.
+func (c *Crowd) run(ctx context.Context, n int) {
+	for i := range n {
+		c.watched.Go(func() {
+			if rest(ctx, time.Duration(i)*300*time.Microsecond) != nil { // not all in one moment
+				return
+			}
+			for ctx.Err() == nil {
+				if f := c.pick(); f != nil {
+					c.stay(ctx, f, i)
+					continue
+				}
+				_ = rest(ctx, 100*time.Millisecond) // ctx is asked in any case
+			}
+		})
+	}
+}
+
+// stay watches one feed to its end.
+func (c *Crowd) stay(ctx context.Context, f *Feed, turn int) {
+	v := c.history.Join(f)
+	closed := false
+	defer func() { c.history.Leave(v, closed) }()
+	for ; ctx.Err() == nil; turn++ {
+		err := c.stream(ctx, v, c.places[turn%len(c.places)])
+		if errors.Is(err, errClosed) {
+			closed = true
+			return
+		}
+		_ = rest(ctx, 50*time.Millisecond+rand.N(400*time.Millisecond)) // ctx is asked in any case
+	}
+}
+
+var (
+	errClosed  = errors.New("the feed is at its end")
+	errRefused = errors.New("the stream was refused")
+)
+
+// stream opens one connection and reads it until it ends.
+func (c *Crowd) stream(ctx context.Context, v *View, place string) error {
+	conn, err := c.dial(ctx, place)
+	if err != nil {
+		return err
+	}
+	stop := context.AfterFunc(ctx, func() { reset(conn) })
+	defer stop()
+	uncut := context.AfterFunc(c.now(), func() { reset(conn) })
+	defer uncut()
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(silent)); err != nil {
+		return err
+	}
+	kind := "orders"
+	if v.Feed.Parent != "" {
+		kind = "payments"
+	}
+	_, err = fmt.Fprintf(conn, "GET /v1/%s/%s/events HTTP/1.1\r\nHost: drill\r\nAccept: text/event-stream\r\nAuthorization: Bearer %s\r\nLast-Event-ID: %d\r\n\r\n",
+		kind, v.Feed.ID, c.key, v.Last)
+	if err != nil {
+		return err
+	}
+	r := bufio.NewReaderSize(conn, 1024)
+	if err := c.admitted(r, v); err != nil {
+		return err
+	}
+	c.open.Add(1)
+	defer c.open.Add(-1)
+	return c.read(conn, r, v)
+}
+
+// fromAddresses are the addresses that watchers come from in turn, so that no pair
+// of addresses runs out of ports. Only Linux has all of 127.0.0.0/8 by itself.
+const fromAddresses = 4
+
+func (c *Crowd) dial(ctx context.Context, place string) (net.Conn, error) {
+	d := net.Dialer{Timeout: 10 * time.Second}
+	if runtime.GOOS == "linux" {
+		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+c.dialed.Add(1)%fromAddresses))}
+	}
+	return d.DialContext(ctx, "tcp", place)
+}
+
+// admitted reads the first line of the answer.
+func (c *Crowd) admitted(r *bufio.Reader, v *View) error {
+	head, err := r.ReadSlice('\n')
+	if err != nil {
+		return err
+	}
+	fields := bytes.Fields(head)
+	if len(fields) < 2 {
+		return errRefused
+	}
+	switch string(fields[1]) {
+	case "200":
+		return nil
+	case "204":
+		return errClosed
+	case "404":
+		c.history.Denied(v.Feed)
+	case "429", "503":
+		c.refused.Add(1)
+	}
+	return errRefused
+}
+
+// read takes events until the connection ends. An event counts once its empty
+// line has come: one that was cut off in the middle did not arrive. Lines of the
+// transfer encoding in between look like no field and are passed over.
+func (c *Crowd) read(conn net.Conn, r *bufio.Reader, v *View) error {
+	var e struct {
+		seq  int64
+		kind string
+		data bool
+	}
+	whole := true // the line before ended
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+		begins := whole
+		whole = err == nil
+		if !begins {
+			continue
+		}
+		switch line = bytes.TrimRight(line, "\r\n"); {
+		case bytes.HasPrefix(line, []byte("id:")):
+			e.seq, _ = strconv.ParseInt(string(bytes.TrimSpace(line[3:])), 10, 64) // 0 is no sequence
+		case bytes.HasPrefix(line, []byte("event:")):
+			e.kind = string(bytes.TrimSpace(line[6:]))
+		case bytes.HasPrefix(line, []byte("data:")):
+			e.data = true
+		case bytes.HasPrefix(line, []byte(":")):
+			_ = conn.SetDeadline(time.Now().Add(silent)) // a heartbeat; who cannot set one finds out by reading
+		case len(line) == 0 && e.kind != "":
+			if done := c.event(v, e.seq, e.kind, e.data); done != nil {
+				return done
+			}
+			_ = conn.SetDeadline(time.Now().Add(silent)) // as above
+			e.seq, e.kind, e.data = 0, "", false
+		}
+	}
+}
+
+func (c *Crowd) event(v *View, seq int64, kind string, data bool) error {
+	switch {
+	case kind == "closed":
+		return errClosed
+	case kind == "reset":
+		c.history.Reset(v)
+		return nil
+	case !data:
+		return nil
+	}
+	c.history.Saw(v, seq, kind)
+	now := time.Now().UnixNano()
+	if last := c.latest.Swap(now); last > 0 && now-last > c.gap.Load() {
+		c.gap.Store(now - last)
+	}
+	return nil
+}
+
+// fresh forgets the longest gap, and begins a new one now.
+func (c *Crowd) fresh() {
+	c.latest.Store(time.Now().UnixNano())
+	c.gap.Store(0)
+}
+
+// silence is the longest time without an event since fresh, until now.
+func (c *Crowd) silence() time.Duration { return time.Duration(c.gap.Load()) }
