@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -108,8 +110,8 @@ func (b *fakeBank) with(reference string, fn func(s *session)) payments.Report {
 	s := b.sessions[reference]
 	fn(s)
 	s.Transfers = nil
-	for _, t := range s.transfers {
-		s.Transfers = append(s.Transfers, t)
+	for _, key := range slices.Sorted(maps.Keys(s.transfers)) {
+		s.Transfers = append(s.Transfers, s.transfers[key])
 	}
 	return s.Report
 }

@@ -9,22 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
 	"pgregory.net/rapid"
 
+	"tracker/config/dbconn"
+	"tracker/config/dbconn/dbtest"
 	"tracker/payments"
+	"tracker/payments/paymentsdb"
 )
 
-var errCrash = errors.New("the process died here")
-
-// chaos is one run of everything that can happen to one order, in any order.
+// chaos is one run of everything that can happen to one order, in any order. What
+// it does follows from rapid's seed alone, so that a seed is a story.
 type chaos struct {
 	*rig
-	store   *memStore
+	store   *frailStore
 	order   string
 	outcome string // what became of the order: "", cancelled or expired
 	started int
 	sent    int
-	crash   bool
 	mood    string
 	waiting []said // callbacks under way, also for a second time
 	seen    map[string]int64
@@ -38,52 +40,92 @@ type said struct {
 	report  payments.Report
 }
 
+func latePolicies() []payments.LatePolicy {
+	return []payments.LatePolicy{payments.LateRefund, payments.LateHold, payments.LateAccept}
+}
+
 // TestChaos_promises drives random interleavings of callbacks, polls, cancels,
 // expiries, refunds and crashes against the promises about money.
 func TestChaos_promises(t *testing.T) {
 	t.Parallel()
-	for _, late := range []payments.LatePolicy{payments.LateRefund, payments.LateHold, payments.LateAccept} {
+	for _, late := range latePolicies() {
 		t.Run(string(late), func(t *testing.T) {
 			t.Parallel()
-			rapid.Check(t, func(rt *rapid.T) { newChaos(t, late).run(rt) })
+			rapid.Check(t, func(rt *rapid.T) { newChaos(t, newMemStore(), late).run(rt) })
 		})
 	}
 }
 
-func newChaos(t *testing.T, late payments.LatePolicy) *chaos {
-	store := newMemStore()
+// TestDatabaseChaos_promises is the same on the real databases. A run there takes
+// a hundred times as long, so about one in ten is made, and the log says how many.
+func TestDatabaseChaos_promises(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
+		made := 0
+		defer func() { t.Logf("%d interleavings", made) }()
+		rapid.Check(t, func(rt *rapid.T) {
+			if rapid.IntRange(0, 9).Draw(rt, "one in ten") > 0 {
+				return
+			}
+			made++
+			wipe(t, db)
+			c := newChaos(t, paymentsdb.New(db), rapid.SampledFrom(latePolicies()).Draw(rt, "late"))
+			c.db = db
+			c.run(rt)
+		})
+	})
+}
+
+// wipe leaves the tables empty: the bank of the next run knows nothing of this one's.
+func wipe(t *testing.T, db *dbconn.DB) {
+	t.Helper()
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		for _, table := range []string{"outbox", "payment_callbacks", "payment_transitions", "payment_intents", "payment_refunds", "payments", "payment_orders"} {
+			if err := tx.Exec("DELETE FROM " + table).Error; err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newChaos(t *testing.T, store payments.Store, late payments.LatePolicy) *chaos {
+	frail, made := &frailStore{Store: store}, 0
 	c := &chaos{
-		rig: newRig(t, store, payments.Options{Policy: payments.Policy{Late: late}}), store: store,
-		seen: map[string]int64{}, dropped: map[string]bool{},
+		rig: newRig(t, frail, payments.Options{
+			Policy: payments.Policy{Late: late}, Workers: 1,
+			NewID: func(prefix string, _ time.Time) string { made++; return fmt.Sprintf("%s%026d", prefix, made) },
+		}),
+		store: frail, seen: map[string]int64{}, dropped: map[string]bool{},
 	}
 	c.opt.Logger = slog.New(errorSink{slog.DiscardHandler, c})
 	c.restart()
-	c.order = c.rig.order(1000)
-	store.Crash = func() error {
-		if c.crash {
-			c.crash = false
-			return errCrash
-		}
-		return nil
-	}
-	c.bank.FaultFunc = func(call string) (before, after error) {
-		switch c.mood {
-		case "deaf":
-			return payments.ErrTimeout, nil
-		case "mute":
-			return nil, payments.ErrTimeout
-		case "busy":
-			return &payments.UnavailableError{RetryAfter: time.Minute}, nil
-		case "refuses":
-			if call != "status" && call != "refund" {
-				return &payments.RejectedError{Code: "no"}, nil
-			}
-		case "dies": // the call is made and its answer never written down
-			c.crash = true
-		}
-		return nil, nil
-	}
+	c.order = fmt.Sprintf("ord_%026d", 1)
+	c.setDue(c.order, payments.Due{Amount: amount(1000), Open: true, Reference: "1042"})
+	c.bank.FaultFunc = c.fault
 	return c
+}
+
+// fault is the bank in its present mood.
+func (c *chaos) fault(call string) (before, after error) {
+	switch c.mood {
+	case "deaf":
+		return payments.ErrTimeout, nil
+	case "mute":
+		return nil, payments.ErrTimeout
+	case "busy":
+		return &payments.UnavailableError{RetryAfter: time.Minute}, nil
+	case "refuses":
+		if call != "status" && call != "refund" {
+			return &payments.RejectedError{Code: "no"}, nil
+		}
+	case "dies": // the call is made and its answer never written down
+		c.store.death = beforeCommit
+	}
+	return nil, nil
 }
 
 // errorSink notes what the reconciler complains about.
@@ -129,15 +171,21 @@ func (c *chaos) run(rt *rapid.T) {
 		"mood": func(rt *rapid.T) {
 			c.mood = rapid.SampledFrom([]string{"", "", "deaf", "mute", "busy", "refuses", "dies"}).Draw(rt, "mood")
 		},
-		"crash": func(*rapid.T) { c.crash = true; c.restart() },
-		"":      c.check,
+		"crash": func(rt *rapid.T) {
+			c.store.death = rapid.SampledFrom([]death{beforeCommit, afterCommit}).Draw(rt, "when")
+			c.restart()
+		},
+		"": c.check,
 	}
 	rt.Repeat(actions)
 	c.finish(rt)
 }
 
 func (c *chaos) all() []payments.Payment {
-	list, _ := c.store.After(context.Background(), "", 100)
+	list, err := c.store.After(context.Background(), "", 100)
+	if err != nil {
+		c.Fatal(err)
+	}
 	return list
 }
 
@@ -265,104 +313,4 @@ func (c *chaos) doClose(rt *rapid.T) {
 func (c *chaos) doWait(rt *rapid.T) {
 	c.clock.add(rapid.SampledFrom([]time.Duration{time.Millisecond, time.Second, 2 * time.Minute, time.Hour, 8 * 24 * time.Hour}).Draw(rt, "time"))
 	_, _ = c.svc.Reconcile(context.Background())
-}
-
-// check is what must hold at every moment, whatever is under way.
-func (c *chaos) check(rt *rapid.T) {
-	if len(c.wrong) > 0 {
-		rt.Fatalf("errors: %v", c.wrong)
-	}
-	for _, p := range c.all() {
-		switch {
-		case p.Refunded+p.RefundPending > p.Captured:
-			rt.Fatalf("refunds %d and %d of %d captured\n%s", p.Refunded, p.RefundPending, p.Captured, story(p))
-		case p.Closed() != p.NextCheckAt.IsZero():
-			rt.Fatalf("%s, closed %v, next check %v\n%s", p.Status, p.Closed(), p.NextCheckAt, story(p))
-		case p.Sequence < c.seen[p.ID] || int(p.Sequence) != len(p.Timeline) || len(c.events(p.ID)) != len(p.Timeline):
-			rt.Fatalf("a hole: sequence %d, %d transitions, %d events\n%s", p.Sequence, len(p.Timeline), len(c.events(p.ID)), story(p))
-		}
-		c.seen[p.ID] = p.Sequence
-		c.checkStory(rt, p)
-		if s := c.bank.sessions[p.Reference]; s != nil && s.sent() > s.Captured {
-			rt.Fatalf("the bank sent back %d of %d\n%s", s.sent(), s.Captured, story(p))
-		}
-	}
-}
-
-func (c *chaos) checkStory(rt *rapid.T, p payments.Payment) {
-	at := payments.Status("")
-	for i, step := range p.Timeline {
-		if step.Seq != int64(i+1) || step.Cause == "" || step.At.IsZero() {
-			rt.Fatalf("step %d is not whole: %+v", i+1, step)
-		}
-		if step.Subject != "" {
-			continue // of a refund
-		}
-		if at != "" && !at.CanBecome(payments.Status(step.To)) || string(at) != step.From {
-			rt.Fatalf("%s may not become %s\n%s", at, step.To, story(p))
-		}
-		at = payments.Status(step.To)
-	}
-	if at != p.Status {
-		rt.Fatalf("the story ends in %s, the payment is %s", at, p.Status)
-	}
-}
-
-// finish heals everything and lets a month pass: then no payment may be stuck
-// and the money must add up.
-func (c *chaos) finish(rt *rapid.T) {
-	c.mood, c.crash, c.bank.slow = "", false, false
-	c.restart()
-	c.bank.settleTransfers(true)
-	for _, w := range c.waiting {
-		if err := c.trySay(w.payment, w.event, w.report); err != nil {
-			rt.Fatalf("callback: %v", err)
-		}
-	}
-	c.settleAll(30 * 24 * time.Hour)
-	c.check(rt)
-	var kept int64
-	for _, p := range c.all() {
-		kept += c.checkEnd(rt, p)
-	}
-	if kept > 1000 {
-		rt.Fatalf("the order costs 1000, kept %d", kept)
-	}
-}
-
-// checkEnd compares the end of a payment with what the bank did, and returns what
-// was kept.
-func (c *chaos) checkEnd(rt *rapid.T, p payments.Payment) int64 {
-	s := c.bank.sessions[p.Reference]
-	if s == nil {
-		if !p.Closed() {
-			rt.Fatalf("no session, and not closed\n%s", story(p))
-		}
-		return 0
-	}
-	net := s.Captured - s.sent()
-	person := p.Status == payments.StatusReview || p.Status == payments.StatusLateSuccess
-	switch {
-	case !p.Closed() && !person && s.State != payments.ReportProcessing:
-		rt.Fatalf("stuck in %s, the bank says %s\n%s", p.Status, s.State, story(p))
-	case person || s.State == payments.ReportReversed || s.State == payments.ReportProcessing:
-		return 0
-	case p.Captured != s.Captured && c.told(p):
-		rt.Fatalf("we say captured %d, the bank %d\n%s", p.Captured, s.Captured, story(p))
-	case p.Captured-p.Refunded != net && c.told(p):
-		rt.Fatalf("we say %d is kept, the bank %d\n%s", p.Captured-p.Refunded, net, story(p))
-	case c.outcome == "cancelled" && net != 0 && c.told(p):
-		rt.Fatalf("the order is cancelled and %d of it is kept\n%s", net, story(p))
-	case p.Status == payments.StatusFailed && s.State == payments.ReportCaptured && c.told(p):
-		rt.Fatalf("failed, and the bank has the money\n%s", story(p))
-	}
-	return p.Captured - p.Refunded
-}
-
-// told reports whether the bank's last word can have reached us: nobody asks
-// about a payment that ended, so a dropped late callback stays unknown to us.
-func (c *chaos) told(p payments.Payment) bool {
-	ended := slices.Contains([]payments.Status{payments.StatusFailed, payments.StatusExpired,
-		payments.StatusCancelled, payments.StatusVoided}, p.Status)
-	return !ended || !c.dropped[p.ID]
 }

@@ -20,8 +20,6 @@ type memStore struct {
 	inbox  map[[2]string]*payments.Inbound
 	leases map[string]time.Time
 	events map[string][]eventwire.Event
-	// Crash makes the next write fail, as if the process had died before it.
-	Crash func() error
 }
 
 var _ payments.Store = (*memStore)(nil)
@@ -72,11 +70,6 @@ func (m *memStore) load(merchant, order string) (*payments.Ledger, error) {
 }
 
 func (m *memStore) save(l *payments.Ledger) error {
-	if m.Crash != nil {
-		if err := m.Crash(); err != nil {
-			return err
-		}
-	}
 	events, err := l.Events()
 	if err != nil {
 		return err
@@ -244,8 +237,7 @@ func (m *memStore) Claim(_ context.Context, provider string, now, until time.Tim
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var list []payments.Claimed
-	for id, order := range m.where {
-		p := m.orders[order].Payment(id)
+	for _, p := range m.all() {
 		due := !p.NextCheckAt.IsZero() && !p.NextCheckAt.After(now) && !m.leases[p.ID].After(now)
 		if due && p.Provider == provider && len(list) < limit {
 			m.leases[p.ID] = until

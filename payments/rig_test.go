@@ -199,7 +199,7 @@ func story(p payments.Payment) string {
 func (r *rig) events(id string) []eventwire.Event {
 	r.Helper()
 	if r.db == nil {
-		return r.store.(*memStore).announced(id)
+		return r.memory().announced(id)
 	}
 	var bodies [][]byte
 	if err := r.db.Read(r.Context()).Raw("SELECT body FROM outbox WHERE resource = ? ORDER BY seq", id).Scan(&bodies).Error; err != nil {
@@ -214,6 +214,13 @@ func (r *rig) events(id string) []eventwire.Event {
 		list[i] = e
 	}
 	return list
+}
+
+func (r *rig) memory() *memStore {
+	if frail, ok := r.store.(*frailStore); ok {
+		return frail.Store.(*memStore)
+	}
+	return r.store.(*memStore)
 }
 
 func (r *rig) types(id string) []string {
