@@ -169,18 +169,23 @@ func (d *DB) session(ctx context.Context, pool gorm.ConnPool) *gorm.DB {
 }
 
 // join runs fn within a transaction that has begun, behind a savepoint: an outer
-// fn may go on after the error of an inner one.
+// fn may go on after the error of an inner one. Where nothing has happened in the
+// transaction yet, its beginning is savepoint enough.
 func (d *DB) join(ctx context.Context, c *carrier, fn func(context.Context, *gorm.DB) error) error {
-	c.joins++
-	point := fmt.Sprintf("j%d", c.joins)
-	if _, err := c.pool.ExecContext(ctx, "SAVEPOINT "+point); err != nil {
-		return fmt.Errorf("dbconn: join: %w", err)
+	back := c.pool.Beginning()
+	if back == "" {
+		c.joins++
+		point := fmt.Sprintf("j%d", c.joins)
+		if _, err := c.pool.ExecContext(ctx, "SAVEPOINT "+point); err != nil {
+			return fmt.Errorf("dbconn: join: %w", err)
+		}
+		back = "ROLLBACK TO SAVEPOINT " + point
 	}
 	err := fn(ctx, d.session(ctx, c.pool))
 	if err == nil {
 		return nil
 	}
-	if _, undo := c.pool.ExecContext(context.WithoutCancel(ctx), "ROLLBACK TO SAVEPOINT "+point); undo != nil {
+	if _, undo := c.pool.ExecContext(context.WithoutCancel(ctx), back); undo != nil {
 		return errors.Join(err, fmt.Errorf("dbconn: undo a joined write: %w", undo))
 	}
 	return err

@@ -13,6 +13,9 @@ type txPool interface {
 	gorm.ConnPool
 	// Announce asks that [DB.Commits] be received once this is committed.
 	Announce()
+	// Beginning is the statement that leads back to the beginning of the
+	// transaction, or "" once a statement was made in it.
+	Beginning() string
 }
 
 var errNested = errors.New("dbconn: the transaction is ended by Write, not by its fn")
@@ -27,38 +30,76 @@ func (nested) Rollback() error { return errNested }
 // pgTx is a transaction of PostgreSQL.
 type pgTx struct {
 	*sql.Tx
-	announced bool
+	announced, used bool
 }
 
 func (t *pgTx) Commit() error   { return errNested }
 func (t *pgTx) Rollback() error { return errNested }
 func (t *pgTx) Announce()       { t.announced = true }
 
+func (t *pgTx) Beginning() string {
+	if t.used {
+		return ""
+	}
+	return "ROLLBACK AND CHAIN"
+}
+
+func (t *pgTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	t.used = true
+	return t.Tx.PrepareContext(ctx, query)
+}
+
+func (t *pgTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	t.used = true
+	return t.Tx.ExecContext(ctx, query, args...)
+}
+
+func (t *pgTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	t.used = true
+	return t.Tx.QueryContext(ctx, query, args...)
+}
+
+func (t *pgTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	t.used = true
+	return t.Tx.QueryRowContext(ctx, query, args...)
+}
+
 // liteTx is the writing connection of SQLite while one write has its turn. Its
 // statements ignore the end of a ctx: SQLite answers an interrupted statement by
 // rolling back the whole transaction, with all the other writes in it.
 type liteTx struct {
 	nested
-	conn      *sql.Conn
-	stmts     *statements
-	announced bool
+	conn            *sql.Conn
+	stmts           *statements
+	announced, used bool
 }
 
 func (t *liteTx) Announce() { t.announced = true }
 
+func (t *liteTx) Beginning() string {
+	if t.used {
+		return ""
+	}
+	return "ROLLBACK TO " + turnPoint
+}
+
 func (t *liteTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
+	t.used = true
 	return t.conn.PrepareContext(context.WithoutCancel(ctx), query)
 }
 
 func (t *liteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	t.used = true
 	return t.stmts.exec(context.WithoutCancel(ctx), query, args...)
 }
 
 func (t *liteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	t.used = true
 	return t.conn.QueryContext(context.WithoutCancel(ctx), query, args...)
 }
 
 func (t *liteTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	t.used = true
 	return t.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
 }
 

@@ -120,14 +120,26 @@ func TestDB_Write_joins(t *testing.T) {
 		if n := count(t, db); n != 2 {
 			t.Fatalf("%d rows, want 2", n)
 		}
+		err = db.Write(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
+			// Nothing happened before the first one, and it leaves nothing.
+			for range 2 {
+				if err := inner(ctx, 4, boom); !errors.Is(err, boom) {
+					return fmt.Errorf("got %w", err)
+				}
+			}
+			return insert(tx, 5, "5")
+		})
+		if n := count(t, db); err != nil || n != 3 {
+			t.Fatalf("%d rows, want 3; %v", n, err)
+		}
 		err = db.Write(t.Context(), func(ctx context.Context, _ *gorm.DB) error {
 			return errors.Join(inner(ctx, 4, nil), boom)
 		})
 		if !errors.Is(err, boom) {
 			t.Fatalf("got %v", err)
 		}
-		if n := count(t, db); n != 2 {
-			t.Fatalf("%d rows after the outer error, want 2", n)
+		if n := count(t, db); n != 3 {
+			t.Fatalf("%d rows after the outer error, want 3", n)
 		}
 	})
 }

@@ -47,6 +47,9 @@ const (
 	abandoned
 )
 
+// turnPoint is the savepoint before which each write of a group begins.
+const turnPoint = "w"
+
 var errPanicked = errors.New("dbconn: the write panicked")
 
 func startWriter(conn *sql.Conn, o Options, announced func()) *writer {
@@ -187,18 +190,18 @@ func (w *writer) turn(r *request) (ok bool, err error) {
 	if !r.state.CompareAndSwap(waiting, taken) {
 		return false, nil
 	}
-	if err := w.exec("SAVEPOINT w"); err != nil {
+	if err := w.exec("SAVEPOINT " + turnPoint); err != nil {
 		return false, fmt.Errorf("dbconn: savepoint: %w", err)
 	}
 	r.turn <- &liteTx{conn: w.conn, stmts: w.stmts}
 	if result := <-r.result; result != nil {
-		if err := w.exec("ROLLBACK TO w"); err != nil {
+		if err := w.exec("ROLLBACK TO " + turnPoint); err != nil {
 			return false, fmt.Errorf("dbconn: the transaction was lost to another write: %w", result)
 		}
 	} else {
 		ok = true
 	}
-	if err := w.exec("RELEASE w"); err != nil {
+	if err := w.exec("RELEASE " + turnPoint); err != nil {
 		return ok, fmt.Errorf("dbconn: release: %w", err)
 	}
 	return ok, nil

@@ -86,14 +86,6 @@ type itemRow struct {
 
 func (itemRow) TableName() string { return "order_items" }
 
-func toItemRows(o orders.Order) []itemRow {
-	rows := make([]itemRow, len(o.Items))
-	for i, item := range o.Items {
-		rows[i] = itemRow{OrderID: o.ID, Line: i, SKU: item.SKU, Name: item.Name, Quantity: item.Quantity, UnitAmount: item.UnitAmount}
-	}
-	return rows
-}
-
 func (r itemRow) item() orders.Item {
 	return orders.Item{SKU: r.SKU, Name: r.Name, Quantity: r.Quantity, UnitAmount: r.UnitAmount}
 }
@@ -112,15 +104,6 @@ type transitionRow struct {
 }
 
 func (transitionRow) TableName() string { return "order_transitions" }
-
-func toTransitionRows(id string, list []eventwire.Transition) []transitionRow {
-	rows := make([]transitionRow, len(list))
-	for i, t := range list {
-		rows[i] = transitionRow{OrderID: id, Seq: t.Seq, Type: t.Type, FromState: t.From, ToState: t.To,
-			At: t.At.UnixMilli(), Cause: t.Cause, Evidence: t.Evidence, TheirTime: fromTime(t.TheirTime), Subject: t.Subject}
-	}
-	return rows
-}
 
 func (r transitionRow) transition() eventwire.Transition {
 	return eventwire.Transition{Seq: r.Seq, Type: r.Type, From: r.FromState, To: r.ToState, At: millis(r.At),

@@ -54,8 +54,7 @@ func (s *Store) Save(ctx context.Context, change orders.Change) error {
 		if err := saveParts(tx, change); err != nil {
 			return err
 		}
-		transitions := toTransitionRows(row.ID, change.Transitions())
-		if err := tx.Create(&transitions).Error; err != nil {
+		if err := insertTransitions(tx, row.ID, change.Transitions()); err != nil {
 			return fmt.Errorf("ordersdb: transitions of %s: %w", row.ID, err)
 		}
 		return txoutbox.Append(tx, change.Events...)
@@ -71,11 +70,10 @@ func (s *Store) Together(ctx context.Context, fn func(ctx context.Context) error
 // written nothing.
 func saveOrder(tx *gorm.DB, change orders.Change, row orderRow) error {
 	if change.Base == 0 {
-		if err := tx.Create(&row).Error; err != nil {
+		if err := insertOrder(tx, row); err != nil {
 			return fmt.Errorf("ordersdb: insert %s: %w", row.ID, err)
 		}
-		items := toItemRows(change.Order)
-		if err := tx.Create(&items).Error; err != nil {
+		if err := insertItems(tx, change.Order); err != nil {
 			return fmt.Errorf("ordersdb: items of %s: %w", row.ID, err)
 		}
 		return nil
