@@ -18,27 +18,31 @@ type listView[T any] struct {
 
 const maxQueryValue = 500
 
-// parseQuery refuses parameters that the operation does not have: a filter that
-// is misspelt must not mean "everything".
-func parseQuery(c echo.Context, known ...string) (url.Values, error) {
-	q, err := url.ParseQuery(c.Request().URL.RawQuery)
+// checkQuery refuses parameters that the operation does not have: a filter that
+// is misspelt must not mean "everything". A provider's callback may have its own.
+func checkQuery(c echo.Context, r route) error {
+	raw := c.Request().URL.RawQuery
+	if raw == "" || r.access == anyone {
+		return nil
+	}
+	q, err := url.ParseQuery(raw)
 	if err != nil {
-		return nil, invalidParameter("query", "cannot be parsed")
+		return invalidParameter("query", "cannot be parsed")
 	}
 	for name, values := range q {
-		if !slices.Contains(known, name) {
-			if name == "access_token" {
-				continue
-			}
-			return nil, unknownParameter(name)
+		if name == "access_token" {
+			continue // a credential, and seen as one
+		}
+		if !slices.Contains(r.query, name) {
+			return unknownParameter(name)
 		}
 		for _, v := range values {
 			if len(v) > maxQueryValue {
-				return nil, invalidParameter(name, "is too long")
+				return invalidParameter(name, "is too long")
 			}
 		}
 	}
-	return q, nil
+	return nil
 }
 
 func unknownParameter(name string) *problem {

@@ -48,14 +48,7 @@ func timeOrNull(t time.Time) *time.Time {
 }
 
 // createKey makes a key that can do no more than the one that asks.
-func (s *Server) createKey(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Name   string          `json:"name"`
-		Scopes []apikeys.Scope `json:"scopes"`
-	}
-	if err := decodeOptional(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) createKey(ctx context.Context, c echo.Context, in newKeyBody) (answer, error) {
 	p := principalOf(c)
 	if len(in.Scopes) == 0 {
 		in.Scopes = p.key.Scopes
@@ -75,9 +68,6 @@ func (s *Server) createKey(ctx context.Context, c echo.Context) (answer, error) 
 }
 
 func (s *Server) listKeys(ctx context.Context, c echo.Context) (answer, error) {
-	if _, err := parseQuery(c); err != nil {
-		return answer{}, err
-	}
 	p := principalOf(c)
 	keys, err := s.deps.Merchants.List(ctx, p.key.Merchant)
 	if err != nil {
@@ -123,16 +113,7 @@ func (s *Server) getMerchant(ctx context.Context, c echo.Context) (answer, error
 	return merchantAnswer(m)
 }
 
-func (s *Server) changeMerchant(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Name       *string `json:"name"`
-		HelpURL    *string `json:"help_url"`
-		ShopURL    *string `json:"shop_url"`
-		RefundDays *int    `json:"refund_days"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) changeMerchant(ctx context.Context, c echo.Context, in settingsBody) (answer, error) {
 	m, err := s.deps.Merchants.ChangeSettings(ctx, principalOf(c).key.Merchant, apikeys.Settings{
 		Name: in.Name, HelpURL: in.HelpURL, ShopURL: in.ShopURL, RefundDays: in.RefundDays,
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -33,15 +32,6 @@ type Profiles interface {
 	Profile(ctx context.Context, merchant string) (apikeys.Merchant, error)
 }
 
-type orderRequest struct {
-	Reference        string            `json:"reference"`
-	Currency         string            `json:"currency"`
-	Items            []orders.Item     `json:"items"`
-	ExpiresIn        *span             `json:"expires_in"`
-	Metadata         map[string]string `json:"metadata"`
-	RequiresShipping *bool             `json:"requires_shipping"`
-}
-
 // orderView is an order as REST shows it: what events carry, and beyond it what
 // only some may see.
 type orderView struct {
@@ -56,11 +46,7 @@ type orderView struct {
 	Timeline      []eventwire.Transition `json:"timeline,omitempty"`
 }
 
-func (s *Server) createOrder(ctx context.Context, c echo.Context) (answer, error) {
-	var in orderRequest
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) createOrder(ctx context.Context, c echo.Context, in newOrderBody) (answer, error) {
 	p := principalOf(c)
 	shop, err := s.shop(ctx, p.key.Merchant)
 	if err != nil {
@@ -109,15 +95,13 @@ func (s *Server) getOrder(ctx context.Context, c echo.Context) (answer, error) {
 }
 
 func (s *Server) listOrders(ctx context.Context, c echo.Context) (answer, error) {
-	q, err := parseQuery(c, "status", "payment_status", "fulfillment_status", "waits_for", "task", "reference", "q", "created_from", "created_to", "limit", "starting_after")
-	if err != nil {
-		return answer{}, err
-	}
+	q, p := c.QueryParams(), principalOf(c)
 	f := orders.Filter{
 		Status: listOf[orders.Status](q, "status"), PaymentStatus: listOf[orders.PaymentStatus](q, "payment_status"),
 		FulfillmentStatus: listOf[orders.FulfillmentStatus](q, "fulfillment_status"), WaitsFor: listOf[orders.Actor](q, "waits_for"),
 		Task: listOf[orders.Task](q, "task"), Reference: q.Get("reference"), Query: q.Get("q"), StartingAfter: q.Get("starting_after"),
 	}
+	var err error
 	if f.Limit, err = limitOf(q); err != nil {
 		return answer{}, err
 	}
@@ -127,7 +111,6 @@ func (s *Server) listOrders(ctx context.Context, c echo.Context) (answer, error)
 	if f.CreatedTo, err = timeOf(q, "created_to"); err != nil {
 		return answer{}, err
 	}
-	p := principalOf(c)
 	page, err := s.deps.Orders.List(ctx, p.key.Merchant, f)
 	if err != nil {
 		return answer{}, queryProblem(err)
@@ -142,13 +125,7 @@ func (s *Server) listOrders(ctx context.Context, c echo.Context) (answer, error)
 	return reply(http.StatusOK, listView[orderView]{Data: views, HasMore: page.HasMore})
 }
 
-func (s *Server) cancelOrder(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Reason string `json:"reason"`
-	}
-	if err := decodeOptional(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) cancelOrder(ctx context.Context, c echo.Context, in cancellationBody) (answer, error) {
 	seq, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
@@ -161,18 +138,15 @@ func (s *Server) cancelOrder(ctx context.Context, c echo.Context) (answer, error
 	return s.orderAnswer(http.StatusOK, p, order)
 }
 
-func (s *Server) holdOrder(ctx context.Context, c echo.Context) (answer, error) {
+func (s *Server) holdOrder(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	return s.setHold(ctx, c, s.deps.Orders.Hold)
 }
 
-func (s *Server) releaseOrder(ctx context.Context, c echo.Context) (answer, error) {
+func (s *Server) releaseOrder(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	return s.setHold(ctx, c, s.deps.Orders.Release)
 }
 
 func (s *Server) setHold(ctx context.Context, c echo.Context, do func(context.Context, string, string, orders.Hold) (orders.Order, error)) (answer, error) {
-	if err := decodeOptional(c, &struct{}{}); err != nil {
-		return answer{}, err
-	}
 	seq, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
@@ -185,11 +159,8 @@ func (s *Server) setHold(ctx context.Context, c echo.Context, do func(context.Co
 	return s.orderAnswer(http.StatusOK, p, order)
 }
 
-// rotateToken revokes every tracking token of the order and answers with a new one.
-func (s *Server) rotateToken(ctx context.Context, c echo.Context) (answer, error) {
-	if err := decodeOptional(c, &struct{}{}); err != nil {
-		return answer{}, err
-	}
+// rotateTrackingToken revokes every tracking token of the order and answers with a new one.
+func (s *Server) rotateTrackingToken(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	p := principalOf(c)
 	order, err := s.deps.Orders.RotateToken(ctx, p.key.Merchant, c.Param("id"))
 	if err != nil {
@@ -234,15 +205,4 @@ func revoked() *problem {
 	p := unauthorized()
 	p.Detail = "The tracking token was revoked."
 	return p
-}
-
-// span is a length of time in a request: a number of seconds, or text such as
-// "90m" as in our configuration.
-type span time.Duration
-
-func (s *span) duration() time.Duration {
-	if s == nil {
-		return 0
-	}
-	return time.Duration(*s)
 }

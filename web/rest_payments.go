@@ -27,14 +27,6 @@ type Payments interface {
 	Nudge(ctx context.Context, merchant, id string) error
 }
 
-type paymentRequest struct {
-	OrderID   string               `json:"order_id"`
-	Provider  string               `json:"provider"`
-	ReturnURL string               `json:"return_url"`
-	Capture   payments.CaptureMode `json:"capture"`
-	Force     bool                 `json:"force"`
-}
-
 type paymentView struct {
 	payments.Summary
 	Timeline []eventwire.Transition `json:"timeline,omitempty"`
@@ -42,11 +34,7 @@ type paymentView struct {
 
 // startPayment begins a payment, for a merchant or for the holder of the
 // order's tracking token.
-func (s *Server) startPayment(ctx context.Context, c echo.Context) (answer, error) {
-	var in paymentRequest
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) startPayment(ctx context.Context, c echo.Context, in newPaymentBody) (answer, error) {
 	if in.OrderID == "" {
 		return answer{}, invalidField("/order_id", "required", "must not be empty")
 	}
@@ -110,11 +98,9 @@ func (s *Server) findPayment(ctx context.Context, p principal, id string) (payme
 }
 
 func (s *Server) listPayments(ctx context.Context, c echo.Context) (answer, error) {
-	q, err := parseQuery(c, "order_id", "status", "limit", "starting_after")
-	if err != nil {
-		return answer{}, err
-	}
+	q := c.QueryParams()
 	f := payments.Filter{OrderID: q.Get("order_id"), Status: payments.Status(q.Get("status")), StartingAfter: q.Get("starting_after")}
+	var err error
 	if f.Limit, err = limitOf(q); err != nil {
 		return answer{}, err
 	}
@@ -138,13 +124,7 @@ func (s *Server) listPayments(ctx context.Context, c echo.Context) (answer, erro
 	return reply(http.StatusOK, listView[paymentView]{Data: views, HasMore: page.HasMore})
 }
 
-func (s *Server) capturePayment(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Amount *int64 `json:"amount"`
-	}
-	if err := decodeOptional(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) capturePayment(ctx context.Context, c echo.Context, in captureBody) (answer, error) {
 	amount, err := positive(in.Amount)
 	if err != nil {
 		return answer{}, err
@@ -152,27 +132,15 @@ func (s *Server) capturePayment(ctx context.Context, c echo.Context) (answer, er
 	return s.command(c, func(cmd payments.Command) (payments.Payment, error) { return s.deps.Payments.Capture(ctx, cmd, amount) })
 }
 
-func (s *Server) voidPayment(ctx context.Context, c echo.Context) (answer, error) {
-	if err := decodeOptional(c, &struct{}{}); err != nil {
-		return answer{}, err
-	}
+func (s *Server) voidPayment(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	return s.command(c, func(cmd payments.Command) (payments.Payment, error) { return s.deps.Payments.Void(ctx, cmd) })
 }
 
-func (s *Server) cancelPayment(ctx context.Context, c echo.Context) (answer, error) {
-	if err := decodeOptional(c, &struct{}{}); err != nil {
-		return answer{}, err
-	}
+func (s *Server) cancelPayment(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	return s.command(c, func(cmd payments.Command) (payments.Payment, error) { return s.deps.Payments.Cancel(ctx, cmd) })
 }
 
-func (s *Server) reviewPayment(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Decision payments.Decision `json:"decision"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) reviewPayment(ctx context.Context, c echo.Context, in reviewBody) (answer, error) {
 	if in.Decision != payments.DecisionAccept && in.Decision != payments.DecisionReturn {
 		return answer{}, invalidField("/decision", "unknown", "must be accept or return")
 	}

@@ -17,15 +17,7 @@ type refundView struct {
 	Payment  *payments.Summary `json:"payment,omitempty"`
 }
 
-func (s *Server) createRefund(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		PaymentID string `json:"payment_id"`
-		Amount    *int64 `json:"amount"`
-		Reason    string `json:"reason"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) createRefund(ctx context.Context, c echo.Context, in newRefundBody) (answer, error) {
 	if in.PaymentID == "" {
 		return answer{}, invalidField("/payment_id", "required", "must not be empty")
 	}
@@ -56,9 +48,9 @@ func (s *Server) getRefund(ctx context.Context, c echo.Context) (answer, error) 
 	return reply(http.StatusOK, refundView{RefundSummary: refund.Summary()})
 }
 
-// callback hands a provider's message over as it came: its signature covers the
+// receiveCallback hands a provider's message over as it came: its signature covers the
 // raw bytes.
-func (s *Server) callback(ctx context.Context, c echo.Context) (answer, error) {
+func (s *Server) receiveCallback(ctx context.Context, c echo.Context) (answer, error) {
 	body, _ := c.Get(bodyKey).([]byte)
 	if err := s.deps.Payments.Callback(ctx, c.Param("provider"), c.Request().Header, body); err != nil {
 		return answer{}, err

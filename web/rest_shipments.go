@@ -10,23 +10,6 @@ import (
 	"tracker/orders"
 )
 
-type shipmentRequest struct {
-	Carrier        string                `json:"carrier"`
-	TrackingNumber string                `json:"tracking_number"`
-	Items          []orders.ShipmentItem `json:"items"`
-	EstimatedFrom  string                `json:"estimated_from"`
-	EstimatedTo    string                `json:"estimated_to"`
-}
-
-type carrierRequest struct {
-	Status        orders.ShipmentStatus `json:"status"`
-	OccurredAt    *time.Time            `json:"occurred_at"`
-	Location      string                `json:"location"`
-	Description   string                `json:"description"`
-	EstimatedFrom string                `json:"estimated_from"`
-	EstimatedTo   string                `json:"estimated_to"`
-}
-
 // shipmentView is the answer to a change of a shipment: the shipment, and where
 // the order stands now.
 type shipmentView struct {
@@ -35,11 +18,7 @@ type shipmentView struct {
 	Order   orderView `json:"order"`
 }
 
-func (s *Server) createShipment(ctx context.Context, c echo.Context) (answer, error) {
-	var in shipmentRequest
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) createShipment(ctx context.Context, c echo.Context, in newShipmentBody) (answer, error) {
 	seq, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
@@ -55,22 +34,14 @@ func (s *Server) createShipment(ctx context.Context, c echo.Context) (answer, er
 	return s.shipmentAnswer(http.StatusCreated, p, order, shipment)
 }
 
-func (s *Server) addCarrierEvent(ctx context.Context, c echo.Context) (answer, error) {
-	var in carrierRequest
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) addCarrierEvent(ctx context.Context, c echo.Context, in newCarrierEventBody) (answer, error) {
 	seq, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
 	}
-	var occurred time.Time
-	if in.OccurredAt != nil {
-		occurred = in.OccurredAt.UTC().Truncate(time.Millisecond)
-	}
 	p := principalOf(c)
 	order, shipment, err := s.deps.Orders.CarrierEvent(ctx, p.key.Merchant, c.Param("id"), orders.CarrierEvent{
-		Status: in.Status, OccurredAt: occurred, Location: in.Location, Description: in.Description,
+		Status: in.Status, OccurredAt: in.OccurredAt.UTC().Truncate(time.Millisecond), Location: in.Location, Description: in.Description,
 		EstimatedFrom: in.EstimatedFrom, EstimatedTo: in.EstimatedTo, IfSequence: seq,
 	})
 	if err != nil {

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -23,14 +22,7 @@ type Webhooks interface {
 	Replay(ctx context.Context, merchant, id string, r webhooks.ReplayRequest) (int, error)
 }
 
-func (s *Server) createEndpoint(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		URL    string   `json:"url"`
-		Events []string `json:"events"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) createWebhookEndpoint(ctx context.Context, c echo.Context, in newWebhookEndpointBody) (answer, error) {
 	e, err := s.deps.Webhooks.Create(ctx, principalOf(c).key.Merchant, webhooks.NewEndpoint{URL: in.URL, Events: in.Events})
 	if err != nil {
 		return answer{}, err
@@ -42,10 +34,7 @@ func (s *Server) createEndpoint(ctx context.Context, c echo.Context) (answer, er
 	return a.at("/v1/webhook_endpoints/" + e.ID), nil
 }
 
-func (s *Server) listEndpoints(ctx context.Context, c echo.Context) (answer, error) {
-	if _, err := parseQuery(c); err != nil {
-		return answer{}, err
-	}
+func (s *Server) listWebhookEndpoints(ctx context.Context, c echo.Context) (answer, error) {
 	list, err := s.deps.Webhooks.List(ctx, principalOf(c).key.Merchant)
 	if err != nil {
 		return answer{}, err
@@ -53,7 +42,7 @@ func (s *Server) listEndpoints(ctx context.Context, c echo.Context) (answer, err
 	return reply(http.StatusOK, listView[webhooks.Endpoint]{Data: append([]webhooks.Endpoint{}, list...)})
 }
 
-func (s *Server) getEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+func (s *Server) getWebhookEndpoint(ctx context.Context, c echo.Context) (answer, error) {
 	e, err := s.deps.Webhooks.Get(ctx, principalOf(c).key.Merchant, c.Param("id"))
 	if err != nil {
 		return answer{}, err
@@ -61,15 +50,7 @@ func (s *Server) getEndpoint(ctx context.Context, c echo.Context) (answer, error
 	return reply(http.StatusOK, e)
 }
 
-func (s *Server) changeEndpoint(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		URL     *string  `json:"url"`
-		Events  []string `json:"events"`
-		Enabled *bool    `json:"enabled"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
+func (s *Server) changeWebhookEndpoint(ctx context.Context, c echo.Context, in webhookEndpointChangeBody) (answer, error) {
 	e, err := s.deps.Webhooks.Update(ctx, principalOf(c).key.Merchant, c.Param("id"), webhooks.Change{URL: in.URL, Events: in.Events, Enabled: in.Enabled})
 	if err != nil {
 		return answer{}, err
@@ -77,17 +58,14 @@ func (s *Server) changeEndpoint(ctx context.Context, c echo.Context) (answer, er
 	return reply(http.StatusOK, e)
 }
 
-func (s *Server) deleteEndpoint(ctx context.Context, c echo.Context) (answer, error) {
+func (s *Server) deleteWebhookEndpoint(ctx context.Context, c echo.Context) (answer, error) {
 	if err := s.deps.Webhooks.Delete(ctx, principalOf(c).key.Merchant, c.Param("id")); err != nil {
 		return answer{}, err
 	}
 	return answer{Status: http.StatusNoContent, Header: map[string]string{}}, nil
 }
 
-func (s *Server) rotateSecret(ctx context.Context, c echo.Context) (answer, error) {
-	if err := decodeOptional(c, &struct{}{}); err != nil {
-		return answer{}, err
-	}
+func (s *Server) rotateWebhookSecret(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
 	e, err := s.deps.Webhooks.RotateSecret(ctx, principalOf(c).key.Merchant, c.Param("id"))
 	if err != nil {
 		return answer{}, err
@@ -95,12 +73,10 @@ func (s *Server) rotateSecret(ctx context.Context, c echo.Context) (answer, erro
 	return reply(http.StatusOK, e)
 }
 
-func (s *Server) listAttempts(ctx context.Context, c echo.Context) (answer, error) {
-	q, err := parseQuery(c, "subject", "event_id", "limit", "starting_after")
-	if err != nil {
-		return answer{}, err
-	}
+func (s *Server) listWebhookAttempts(ctx context.Context, c echo.Context) (answer, error) {
+	q := c.QueryParams()
 	f := webhooks.AttemptFilter{Endpoint: c.Param("id"), Subject: q.Get("subject"), EventID: q.Get("event_id"), StartingAfter: q.Get("starting_after")}
+	var err error
 	if f.Limit, err = limitOf(q); err != nil {
 		return answer{}, err
 	}
@@ -111,19 +87,8 @@ func (s *Server) listAttempts(ctx context.Context, c echo.Context) (answer, erro
 	return reply(http.StatusOK, listView[webhooks.Attempt]{Data: append([]webhooks.Attempt{}, page.Data...), HasMore: page.HasMore})
 }
 
-func (s *Server) replayEvents(ctx context.Context, c echo.Context) (answer, error) {
-	var in struct {
-		Since      *time.Time `json:"since"`
-		EventIDs   []string   `json:"event_ids"`
-		FailedOnly bool       `json:"failed_only"`
-	}
-	if err := decode(c, &in); err != nil {
-		return answer{}, err
-	}
-	r := webhooks.ReplayRequest{EventIDs: in.EventIDs, FailedOnly: in.FailedOnly}
-	if in.Since != nil {
-		r.Since = in.Since.UTC()
-	}
+func (s *Server) replayWebhooks(ctx context.Context, c echo.Context, in replayBody) (answer, error) {
+	r := webhooks.ReplayRequest{EventIDs: in.EventIDs, FailedOnly: in.FailedOnly, Since: in.Since.UTC()}
 	n, err := s.deps.Webhooks.Replay(ctx, principalOf(c).key.Merchant, c.Param("id"), r)
 	if err != nil {
 		return answer{}, err

@@ -8,6 +8,10 @@ import (
 	"time"
 )
 
+// span is a length of time in a request: a number of seconds, or text such as
+// "90m" as in our configuration.
+type span time.Duration
+
 var errSpan = errors.New("must be a positive number of seconds, or text such as \"90m\"")
 
 // maxSpan keeps the arithmetic of whoever uses a span far from its limits.
@@ -36,4 +40,11 @@ func (s *span) UnmarshalJSON(text []byte) error {
 	}
 	*s = span(d)
 	return nil
+}
+
+func (s *span) duration() time.Duration {
+	if s == nil {
+		return 0
+	}
+	return time.Duration(*s)
 }
