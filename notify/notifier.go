@@ -53,6 +53,11 @@ type Options struct {
 	SendBuffer int  // SO_SNDBUF of a parked connection (32 KiB); the kernel doubles it
 	NoParking  bool // every SSE connection through r3labs
 
+	// FannedOut is told of every event that live watchers were sent: when it
+	// came, when the first was written to and when the last had been. It is called
+	// on the way and must not block. Nil measures nothing.
+	FannedOut func(came, first, last time.Time)
+
 	// Delivered is told of every traced event that live watchers were sent: since
 	// when, and how many times. It is called on the way and must not block. Nil
 	// traces nothing.

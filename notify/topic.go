@@ -118,6 +118,7 @@ func (n *Notifier) loaded(t *topic, l *loading, e eventwire.Event, found bool, e
 // newer than what is known is a repetition, unless force says that the feed
 // itself was replaced.
 func (n *Notifier) publish(t *topic, e eventwire.Event, force bool) {
+	came := n.clock()
 	t.mu.Lock()
 	if e.Seq <= t.seq && !force {
 		t.mu.Unlock()
@@ -126,11 +127,28 @@ func (n *Notifier) publish(t *topic, e eventwire.Event, force bool) {
 	s := newSnapshot(e)
 	t.seq, t.epoch = e.Seq, e.Epoch
 	n.hub.keep(t, s)
+	watched := len(t.watchers) > 0
+	if watched {
+		s.frame(s.seq()) // encoded here, so that what is left to measure is the writing
+	}
+	first := n.clock()
 	gone := n.fanOut(t, s)
 	t.mu.Unlock()
 	for _, d := range gone {
-		n.end(d.w, d.why)
+		n.end(d.w, d.why) // a waiting poll is answered by its end
 	}
+	if watched && n.opt.FannedOut != nil {
+		n.opt.FannedOut(came, first, n.clock())
+	}
+}
+
+// clock is the time where somebody measures. It is not the clock that events and
+// lifetimes go by, which may stand still in a test.
+func (n *Notifier) clock() (now time.Time) {
+	if n.opt.FannedOut != nil {
+		now = time.Now()
+	}
+	return now
 }
 
 // departure is a watcher to be ended once the topic's lock is free.

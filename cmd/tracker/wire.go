@@ -51,6 +51,7 @@ type parts struct {
 	once     *idempotency.Service
 	relay    *txoutbox.Relay
 	registry *prometheus.Registry
+	lags     *lags
 }
 
 // wire builds the parts, says who hears whom, and what runs.
@@ -70,6 +71,7 @@ func (p *process) wire(ctx context.Context) error {
 
 func (p *process) build(ctx context.Context) (*parts, error) {
 	s := &parts{registry: prometheus.NewRegistry()}
+	s.lags = newLags(s.registry)
 	s.orders = orders.NewService(ordersdb.New(p.db), orders.Options{Now: p.now, Logger: p.log})
 	providers, err := p.providers()
 	if err != nil {
@@ -83,7 +85,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 	s.notifier = notify.New(notify.Options{
 		Log: feedLog{p.bus}, Now: p.now, Logger: p.log, DrainWindow: p.cfg.Drain, Origins: p.cfg.CORSOrigins,
 		MaxWatchers: p.cfg.Limits.Watchers, MaxPerFeed: p.cfg.Limits.WatchersPerOrder, MaxPerAddress: p.cfg.Limits.WatchersPerAddress,
-		Delivered: p.trace.deliveries(),
+		Delivered: p.trace.deliveries(), FannedOut: s.lags.fannedOut,
 	})
 	p.drain = s.notifier.Drain
 	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate})
@@ -151,7 +153,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 func (p *process) follow(ctx context.Context, s *parts) error {
 	life := p.bus.Incarnation()
 	return p.bus.Follow(ctx, natsbus.Follower{
-		Event: s.notifier.Publish,
+		Event: s.notifier.Publish, Passed: s.lags.passed,
 		Ready: func() { p.untilDone(ctx, "the start", s.notifier.Resync) },
 		Gap: func(reason string) {
 			p.untilDone(ctx, reason, func(ctx context.Context) error {

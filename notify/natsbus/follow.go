@@ -13,6 +13,8 @@ import (
 type Follower struct {
 	// Event is every new message in stream order.
 	Event func(streamSeq uint64, e eventwire.Event)
+	// Passed is told before Event how the message came here. It may be nil.
+	Passed func(p Passage, e eventwire.Event)
 	// Ready is called once: every message that is published from now on comes. It
 	// may be nil.
 	Ready func()
@@ -38,6 +40,7 @@ func (b *Bus) Follow(ctx context.Context, f Follower) error {
 		}
 		r := &reader{bus: b, subjects: []string{eventwire.Wildcard}, all: true, incarnation: from.incarnation, last: from.CachedInfo().State.LastSeq}
 		r.message = func(seq uint64, e eventwire.Event) error { f.Event(seq, e); return nil }
+		r.passed = f.Passed
 		r.ready = func() {
 			if stands != nil {
 				stands()

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -18,8 +20,8 @@ type Message struct {
 	Body    []byte
 }
 
-func (m Message) wire() *nats.Msg {
-	return &nats.Msg{Subject: m.Subject, Data: m.Body, Header: nats.Header{jetstream.MsgIDHeader: {m.ID}}}
+func (m Message) wire(sent string) *nats.Msg {
+	return &nats.Msg{Subject: m.Subject, Data: m.Body, Header: nats.Header{jetstream.MsgIDHeader: {m.ID}, sentHeader: {sent}}}
 }
 
 // Publish stores all messages, those of one subject in the order given, and
@@ -60,8 +62,9 @@ func split(messages []Message) (now, later []Message) {
 func (b *Bus) wave(ctx context.Context, messages []Message) error {
 	futures := make([]jetstream.PubAckFuture, 0, len(messages))
 	var failed error
+	sent := strconv.FormatInt(time.Now().UnixMicro(), 10)
 	for _, m := range messages {
-		f, err := b.js.PublishMsgAsync(m.wire())
+		f, err := b.js.PublishMsgAsync(m.wire(sent))
 		if err != nil {
 			failed = err
 			break

@@ -38,7 +38,8 @@ type reader struct {
 	subjects []string
 	all      bool // subjects cover the stream, so its sequences follow each other
 	message  func(seq uint64, e eventwire.Event) error
-	ready    func() // called once a consumer stands, before its first message
+	passed   func(p Passage, e eventwire.Event) // may be nil
+	ready    func()                             // called once a consumer stands, before its first message
 
 	incarnation string // "" before the first session
 	last        uint64 // the stream sequence read last
@@ -168,6 +169,7 @@ func (r *reader) forget(c jetstream.Consumer) {
 // deliver hands on one message if it is the next one. The consumer numbers what it
 // sends, so that a message lost on the way shows in the number of the one after.
 func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) error {
+	received := time.Now()
 	meta, err := m.Metadata()
 	if err != nil {
 		return err
@@ -182,11 +184,18 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 	e, err := eventwire.Decode(m.Data())
 	if err != nil {
 		r.bus.log.ErrorContext(ctx, "a message in the stream is not an event; passed over", "seq", seq, "error", err)
-	} else if err := r.message(seq, e); err != nil {
+	} else if err := r.hand(e, passage(m, meta, received), seq); err != nil {
 		return stopError{err}
 	}
 	r.last, r.lastBody = seq, m.Data()
 	return nil
+}
+
+func (r *reader) hand(e eventwire.Event, p Passage, seq uint64) error {
+	if r.passed != nil {
+		r.passed(p, e)
+	}
+	return r.message(seq, e)
 }
 
 func sleep(ctx context.Context, d time.Duration) {
