@@ -29,30 +29,51 @@ import (
 // cluster is three servers that hold one stream together.
 func cluster(t *testing.T) []*server.Server {
 	t.Helper()
+	servers := make([]*server.Server, 3)
+	for i, o := range clusterOptions(t) {
+		servers[i] = boot(t, o)
+	}
+	awaitPeers(t, servers)
+	return servers
+}
+
+func clusterOptions(t *testing.T) (list []*server.Options) {
+	t.Helper()
 	var routes []*url.URL
 	for range 3 { // JetStream wants to know its peers before it starts
 		routes = append(routes, &url.URL{Scheme: "nats", Host: freeAddress(t)})
 	}
-	servers := make([]*server.Server, len(routes))
-	for i := range servers {
-		port, err := portOf(routes[i].String())
+	for i, route := range routes {
+		port, err := portOf(route.String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		s, err := server.NewServer(&server.Options{
+		list = append(list, &server.Options{
 			ServerName: fmt.Sprintf("n%d", i), Host: "127.0.0.1", Port: server.RANDOM_PORT, NoSigs: true, NoLog: true,
 			JetStream: true, StoreDir: t.TempDir(), JetStreamMaxMemory: 64 << 20, JetStreamMaxStore: 1 << 30,
 			Cluster: server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: port}, Routes: routes,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.Start()
-		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		servers[i] = s
 	}
+	return list
+}
+
+// boot starts one server, on what it has stored before.
+func boot(t *testing.T, o *server.Options) *server.Server {
+	t.Helper()
+	s, err := server.NewServer(o.Clone())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	return s
+}
+
+// awaitPeers waits until the servers know each other and one of them leads.
+func awaitPeers(t *testing.T, servers []*server.Server) {
+	t.Helper()
 	for _, s := range servers {
-		if !s.ReadyForConnections(20 * time.Second) {
+		if !s.ReadyForConnections(2 * time.Minute) {
 			t.Fatal("a server of the cluster does not start")
 		}
 	}
@@ -66,7 +87,6 @@ func cluster(t *testing.T) []*server.Server {
 			t.Fatal("the cluster has no leader")
 		}
 	}
-	return servers
 }
 
 // freeAddress is one that was free a moment ago.
