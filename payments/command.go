@@ -114,15 +114,26 @@ func (s *Service) Nudge(ctx context.Context, merchant, id string) error {
 	return err
 }
 
+// The words of orders that mean something to a payment.
+const (
+	orderCancelled = "order.cancelled"
+	orderExpired   = "order.expired"
+)
+
+// OrderTypes are the types of events that [Service.OnOrder] acts on.
+func OrderTypes() []string { return []string{orderCancelled, orderExpired} }
+
 // OnOrder hears of orders. A cancelled or expired order takes no money any more:
 // what is open is cancelled or voided, what was captured goes back, and what
 // arrives later is a late success. The same event again changes nothing.
+//
+// Other types than [OrderTypes] mean nothing to it.
 func (s *Service) OnOrder(ctx context.Context, e eventwire.Event) error {
 	var f OrderClosed
 	switch e.Type {
-	case "order.cancelled":
+	case orderCancelled:
 		f.As = ClosedCancelled
-	case "order.expired":
+	case orderExpired:
 		f.As = ClosedExpired
 	default:
 		return nil

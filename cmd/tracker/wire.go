@@ -122,7 +122,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 	}
 	if p.cfg.Has(config.RolePayments) {
 		p.runs("payments hear orders", func(ctx context.Context) error {
-			return p.bus.React(ctx, "payments", eventwire.Orders, p.trace.reactor("payments", s.payments.OnOrder))
+			return p.bus.React(ctx, "payments", eventwire.Orders, p.trace.reactor("payments", s.payments.OnOrder), payments.OrderTypes()...)
 		})
 		p.runs("reconciler", s.payments.RunReconciler)
 		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Payments), answerNewest(s.payments.Newest, payments.ErrNotFound)); err != nil {

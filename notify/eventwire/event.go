@@ -130,7 +130,7 @@ func appendJSON(b *bytes.Buffer, v any) error {
 }
 
 // Encode is the message as it goes onto NATS.
-func (e Event) Encode() ([]byte, error) { return json.Marshal(e) }
+func (e Event) Encode() ([]byte, error) { return e.MarshalJSON() } // json.Marshal would read it all again
 
 // Decode reads a message. An error names what is missing; fields that this
 // version does not know are ignored, so that an older process can read what a

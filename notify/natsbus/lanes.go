@@ -3,6 +3,7 @@ package natsbus
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,6 +23,7 @@ const (
 type lanes struct {
 	bus   *Bus
 	fn    func(context.Context, eventwire.Event) error
+	only  []string      // the types that fn cares about; none: all
 	slots chan struct{} // held by whoever calls fn
 	quit  chan struct{}
 	work  sync.WaitGroup
@@ -30,9 +32,9 @@ type lanes struct {
 	held map[string][]jetstream.Msg // by subject, each list with a goroutine
 }
 
-func newLanes(ctx context.Context, b *Bus, fn func(context.Context, eventwire.Event) error) *lanes {
+func newLanes(ctx context.Context, b *Bus, fn func(context.Context, eventwire.Event) error, only []string) *lanes {
 	l := &lanes{
-		bus: b, fn: fn, slots: make(chan struct{}, b.o.ReactorWorkers), quit: make(chan struct{}),
+		bus: b, fn: fn, only: only, slots: make(chan struct{}, b.o.ReactorWorkers), quit: make(chan struct{}),
 		held: map[string][]jetstream.Msg{},
 	}
 	l.work.Go(func() { l.keep(ctx) })
@@ -108,6 +110,9 @@ func (l *lanes) handle(ctx context.Context, m jetstream.Msg) bool {
 }
 
 func (l *lanes) call(ctx context.Context, m jetstream.Msg) error {
+	if l.passes(m) {
+		return nil
+	}
 	e, err := eventwire.Decode(m.Data())
 	if err != nil {
 		l.bus.log.ErrorContext(ctx, "a message in the stream is not an event; passed over", "subject", m.Subject(), "error", err)
@@ -115,6 +120,15 @@ func (l *lanes) call(ctx context.Context, m jetstream.Msg) error {
 	}
 	_, err = guarded(func() (struct{}, error) { return struct{}{}, l.fn(ctx, e) })
 	return err
+}
+
+// passes reports that fn does not care about the message, without decoding it.
+func (l *lanes) passes(m jetstream.Msg) bool {
+	if len(l.only) == 0 {
+		return false
+	}
+	eventType, ok := eventwire.TypeOf(m.Data())
+	return ok && !slices.Contains(l.only, eventType)
 }
 
 // rest waits and reports false when it is time to end.

@@ -18,11 +18,14 @@ const maxUnacked = 512
 // processes that give the same durable name share the events. Those of one feed
 // that come to this process are handled one after the other, in order; a failed one
 // holds up its feed, and nothing else, with a growing pause.
-func (b *Bus) React(ctx context.Context, durable string, kind eventwire.Kind, fn func(context.Context, eventwire.Event) error) error {
+//
+// With only, fn need care about nothing but events of these types; others are
+// passed over undecoded, as far as they can be told.
+func (b *Bus) React(ctx context.Context, durable string, kind eventwire.Kind, fn func(context.Context, eventwire.Event) error, only ...string) error {
 	pause := rereadMin
 	for ctx.Err() == nil {
 		begun := time.Now()
-		err := b.react(ctx, durable, kind, fn)
+		err := b.react(ctx, durable, kind, fn, only)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -37,7 +40,7 @@ func (b *Bus) React(ctx context.Context, durable string, kind eventwire.Kind, fn
 }
 
 // react is one session on the durable consumer.
-func (b *Bus) react(ctx context.Context, durable string, kind eventwire.Kind, fn func(context.Context, eventwire.Event) error) error {
+func (b *Bus) react(ctx context.Context, durable string, kind eventwire.Kind, fn func(context.Context, eventwire.Event) error, only []string) error {
 	if _, err := b.look(ctx); err != nil {
 		return err
 	}
@@ -58,7 +61,7 @@ func (b *Bus) react(ctx context.Context, durable string, kind eventwire.Kind, fn
 	if err != nil {
 		return fmt.Errorf("natsbus: consume %s: %w", durable, err)
 	}
-	l := newLanes(ctx, b, fn)
+	l := newLanes(ctx, b, fn, only)
 	defer l.end()
 	defer messages.Stop() // first, or what the lanes give back would come here again
 	for {

@@ -129,3 +129,22 @@ func TestBus_React_is_shared(t *testing.T) {
 		t.Errorf("%d calls for 50 events", n)
 	}
 }
+
+func TestBus_React_passes_over_what_nobody_asked_for(t *testing.T) {
+	t.Parallel()
+	b, s := embedded(t, t.TempDir()), newSeen()
+	run(t, func(ctx context.Context) error {
+		return b.React(ctx, "test", eventwire.Orders, func(_ context.Context, e eventwire.Event) error { s.add(e); return nil }, "order.cancelled")
+	})
+	id, other := newOrder(), newOrder()
+	publish(t, b, id, 1, 2)
+	wanted := event(t, other, 1)
+	wanted.Type = "order.cancelled"
+	if err := b.Publish(t.Context(), []natsbus.Message{message(t, wanted)}); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, 1)
+	if len(s.of(id)) != 0 || len(s.of(other)) != 1 {
+		t.Errorf("got %v and %v", s.of(id), s.of(other))
+	}
+}
