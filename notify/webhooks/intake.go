@@ -44,21 +44,37 @@ func (s *Service) queue(ctx context.Context, e eventwire.Event) error {
 	if e.Time.Before(now.Add(-s.o.Retention)) {
 		return nil
 	}
+	wanted, err := s.wanted(ctx, e)
+	if err != nil {
+		return fmt.Errorf("webhooks: find who wants %s: %w", e.ID, err)
+	}
+	if len(wanted) == 0 {
+		return nil // the usual case takes no transaction
+	}
 	body, err := e.Encode()
 	if err != nil {
 		return fmt.Errorf("webhooks: encode %s: %w", e.ID, err)
 	}
 	item := Item{Merchant: e.Merchant, EventID: e.ID, EventType: e.Type, Subject: e.Subject, Seq: e.Seq, Body: body, At: now}
-	ids, err := s.store.Enqueue(ctx, item, func(p Endpoint) bool {
-		return p.Wants(e.Type) && !e.Time.Before(p.CreatedAt)
-	})
+	added, err := s.store.Enqueue(ctx, item, wanted)
 	if err != nil {
 		return fmt.Errorf("webhooks: queue %s: %w", e.ID, err)
 	}
-	for _, id := range ids {
+	for _, id := range added {
 		s.sender.start(id)
 	}
 	return nil
+}
+
+// wanted names the endpoints that the event is for.
+func (s *Service) wanted(ctx context.Context, e eventwire.Event) (ids []string, err error) {
+	list, err := s.subscribers.of(ctx, e.Merchant)
+	for _, p := range list {
+		if p.Wants(e.Type) && !e.Time.Before(p.CreatedAt) {
+			ids = append(ids, p.ID)
+		}
+	}
+	return ids, err
 }
 
 // heard remembers how far this process has come with each resource. It only

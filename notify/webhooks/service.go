@@ -74,12 +74,15 @@ type Service struct {
 	plan   plan
 	sender *sender
 	heard  heard
+
+	subscribers subscribers
 }
 
 // NewService builds the service. Nothing is sent before Run.
 func NewService(store Store, o Options) *Service {
 	o = o.withDefaults()
 	s := &Service{store: store, o: o, guard: newGuard(o.AllowPrivate), plan: newPlan(o.Schedule, o.Jitter)}
+	s.subscribers.read = store.Subscribers
 	s.sender = newSender(s)
 	return s
 }

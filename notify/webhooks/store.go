@@ -22,9 +22,13 @@ type EndpointStore interface {
 // Queue keeps deliveries, in a lane per endpoint and resource. Safe for
 // concurrent use, also by several processes.
 type Queue interface {
-	// Enqueue adds the item once to every enabled or disabled endpoint of its
-	// merchant that wants it, and returns the ids of those it was new for.
-	Enqueue(ctx context.Context, item Item, wants func(Endpoint) bool) ([]string, error)
+	// Subscribers lists the endpoints of each of the merchants, enabled or disabled.
+	// Only what decides whether an event is for them need be there: the id, the
+	// filters, the time of creation.
+	Subscribers(ctx context.Context, merchants []string) (map[string][]Endpoint, error)
+	// Enqueue adds the item to the endpoints, once to each, and returns the ids of
+	// those it was new for. Nothing is sent to one that was removed meanwhile.
+	Enqueue(ctx context.Context, item Item, endpoints []string) ([]string, error)
 	// Due lists the endpoints that have something to send now, and the time at which
 	// the next thing falls due (zero: nothing is waiting).
 	Due(ctx context.Context, now time.Time) (endpoints []string, next time.Time, err error)

@@ -12,25 +12,30 @@ import (
 	"tracker/notify/webhooks"
 )
 
-// Enqueue implements webhooks.Queue.
-func (s *Store) Enqueue(ctx context.Context, item webhooks.Item, wants func(webhooks.Endpoint) bool) ([]string, error) {
-	records, err := s.List(ctx, item.Merchant)
-	if err != nil {
-		return nil, err
+// Subscribers implements webhooks.Queue.
+func (s *Store) Subscribers(ctx context.Context, merchants []string) (map[string][]webhooks.Endpoint, error) {
+	const query = `SELECT id, merchant, events, created_at FROM webhook_endpoints WHERE merchant IN ? AND removed_at = 0 ORDER BY id`
+	var rows []endpointRow
+	if err := s.db.Read(ctx).Raw(query, merchants).Scan(&rows).Error; err != nil {
+		return nil, fmt.Errorf("webhooksdb: find endpoints: %w", err)
 	}
-	var candidates []string
-	for _, r := range records {
-		if wants(r.Endpoint) {
-			candidates = append(candidates, r.ID)
+	found := make(map[string][]webhooks.Endpoint)
+	for _, row := range rows {
+		r, err := rowToEndpoint(row)
+		if err != nil {
+			return nil, err
 		}
+		found[r.Merchant] = append(found[r.Merchant], r.Endpoint)
 	}
-	if candidates == nil {
-		return nil, nil // the usual case takes no transaction
-	}
+	return found, nil
+}
+
+// Enqueue implements webhooks.Queue.
+func (s *Store) Enqueue(ctx context.Context, item webhooks.Item, endpoints []string) ([]string, error) {
 	var added []string
-	err = s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
+	err := s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		added = nil
-		for _, id := range candidates {
+		for _, id := range endpoints {
 			isNew, err := enqueue(tx, id, item)
 			if err != nil {
 				return fmt.Errorf("webhooksdb: queue %s for %s: %w", item.EventID, id, err)
