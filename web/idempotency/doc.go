@@ -20,9 +20,9 @@
 // # Decisions
 //
 //   - InOne runs the effect first and stores the answer last, in one statement
-//     that finds out whether somebody else was faster; the loser's effect is
-//     rolled back with it. That is one statement per request instead of two, and
-//     the race is rare.
+//     that finds out whether the key has an answer already; then the effect is
+//     rolled back and the stored answer given. That is one statement per request
+//     instead of three, and a request that is sent again is rare.
 //   - The key of a row is a hash of owner and key: bounded, and of no use to who
 //     reads the table. What the answer contains is the caller's to protect.
 //   - Running requests are also known in memory, so that two hundred copies do

@@ -68,7 +68,8 @@ type Store interface {
 	// Find reports false for an id that is not there or has expired.
 	Find(ctx context.Context, id string, now time.Time) (Entry, bool, error)
 	// Put stores e unless there is an entry that has not expired and is either
-	// answered or claimed by another holder beyond now. It reports whether it did.
+	// answered or claimed by another holder beyond now. It reports whether it did. An
+	// error in a transaction that ctx carries leaves that transaction of no use.
 	Put(ctx context.Context, e Entry, now time.Time) (bool, error)
 	// Answer stores the answer of a claim that holder still has.
 	Answer(ctx context.Context, e Entry) error
@@ -118,9 +119,6 @@ func (s *Service) InOne(ctx context.Context, r Request, fn func(ctx context.Cont
 		return nil, false, s.unlessOther(ctx, r, err)
 	}
 	defer end()
-	if stored, found, err := s.stored(ctx, r); found || err != nil {
-		return stored, found, err
-	}
 	err = s.store.Transact(ctx, func(ctx context.Context) error {
 		var err error
 		if answer, err = fn(ctx); err != nil {
@@ -136,8 +134,8 @@ func (s *Service) InOne(ctx context.Context, r Request, fn func(ctx context.Cont
 	if err == nil {
 		return answer, false, nil
 	}
-	// Another process may have had the same effect first; then its answer is ours,
-	// whatever stood in our way.
+	// The effect may have been had before, here or in another process; then that
+	// answer is ours, whatever stood in our way.
 	if stored, found, again := s.stored(ctx, r); found || again != nil {
 		return stored, found, again
 	}

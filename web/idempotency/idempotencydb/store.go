@@ -80,13 +80,27 @@ WHERE idempotency_keys.expires_at <= ?
 
 // Put implements idempotency.Store.
 func (s *Store) Put(ctx context.Context, e idempotency.Entry, now time.Time) (bool, error) {
+	if tx := s.db.Read(ctx); inside(tx) {
+		stored, err := putIn(tx, e, now) // no savepoint: nobody goes on after its error
+		return stored, wrap("put", err)
+	}
 	var stored bool
-	err := s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		done := tx.Exec(put, e.ID, e.Fingerprint, e.Holder, e.LeaseUntil.UnixMilli(), e.Answer, e.ExpiresAt.UnixMilli(), now.UnixMilli(), now.UnixMilli())
-		stored = done.RowsAffected == 1
-		return done.Error
+	err := s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) (err error) {
+		stored, err = putIn(tx, e, now)
+		return err
 	})
 	return stored, wrap("put", err)
+}
+
+func putIn(tx *gorm.DB, e idempotency.Entry, now time.Time) (bool, error) {
+	done := tx.Exec(put, e.ID, e.Fingerprint, e.Holder, e.LeaseUntil.UnixMilli(), e.Answer, e.ExpiresAt.UnixMilli(), now.UnixMilli(), now.UnixMilli())
+	return done.RowsAffected == 1, done.Error
+}
+
+// inside reports whether tx is a transaction that ctx carried here.
+func inside(tx *gorm.DB) bool {
+	_, yes := tx.Statement.ConnPool.(gorm.TxCommitter)
+	return yes
 }
 
 // Answer implements idempotency.Store.
