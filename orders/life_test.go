@@ -47,7 +47,7 @@ func (l *life) step() {
 	case "release":
 		_, err = l.service.Release(ctx, merchant, l.id, orders.Hold{})
 	case "rotate":
-		_, err = l.service.RotateToken(ctx, merchant, l.id)
+		_, err = l.service.RotateToken(ctx, merchant, l.id, 0)
 	case "sweep":
 		l.now = l.now.Add(9 * time.Hour)
 		_, err = l.service.Sweep(ctx)

@@ -160,9 +160,10 @@ func (s *Service) Release(ctx context.Context, merchant, id string, in Hold) (Or
 }
 
 // RotateToken raises the order's token epoch: every tracking token made before
-// is revoked as soon as the event is out. Errors: ErrNotFound.
-func (s *Service) RotateToken(ctx context.Context, merchant, id string) (Order, error) {
-	return s.change(ctx, merchant, id, 0, func(o Order) (Change, error) { return rotateToken(o, s.now()) })
+// is revoked as soon as the event is out. ifSequence is the sequence that the
+// order must have, 0 for any. Errors: ErrNotFound, *ConflictError.
+func (s *Service) RotateToken(ctx context.Context, merchant, id string, ifSequence int64) (Order, error) {
+	return s.change(ctx, merchant, id, ifSequence, func(o Order) (Change, error) { return rotateToken(o, s.now()) })
 }
 
 // Payable says what is still to be paid and whether it may be paid now.

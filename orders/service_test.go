@@ -221,7 +221,7 @@ func TestService_RotateToken_raises_the_epoch_in_the_event(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	o := w.create()
-	o = w.must(w.service.RotateToken(context.Background(), merchant, o.ID))
+	o = w.must(w.service.RotateToken(context.Background(), merchant, o.ID, 0))
 	e, err := w.service.Newest(context.Background(), merchant, o.ID)
 	if err != nil {
 		t.Fatal(err)
@@ -277,7 +277,7 @@ func TestService_a_lost_race_is_decided_again(t *testing.T) {
 		t.Errorf("%s", o.Status)
 	}
 	w.store.SaveFunc = func(orders.Change) error { return orders.ErrStale }
-	_, err := w.service.RotateToken(context.Background(), merchant, o.ID)
+	_, err := w.service.RotateToken(context.Background(), merchant, o.ID, 0)
 	wantConflict(t, err, orders.CodeConcurrentUpdate, "cancelled", 2)
 }
 

@@ -104,12 +104,18 @@ func (f *fakeWebhooks) find(merchant, id string) (webhooks.Endpoint, error) {
 	return f.endpoint, nil
 }
 
-func (f *fakeWebhooks) Create(_ context.Context, merchant string, in webhooks.NewEndpoint) (webhooks.Endpoint, error) {
+func (f *fakeWebhooks) Prepare(_ context.Context, merchant string, in webhooks.NewEndpoint) (webhooks.Record, error) {
 	if f.err != nil {
-		return webhooks.Endpoint{}, f.err
+		return webhooks.Record{}, f.err
 	}
 	e := f.endpoint
-	e.Merchant, e.URL, e.Events, e.Secret = merchant, in.URL, in.Events, "whsec_c2VjcmV0"
+	e.Merchant, e.URL, e.Events = merchant, in.URL, in.Events
+	return webhooks.Record{Endpoint: e}, nil
+}
+
+func (f *fakeWebhooks) Add(_ context.Context, r webhooks.Record) (webhooks.Endpoint, error) {
+	e := r.Endpoint
+	e.Secret = "whsec_c2VjcmV0"
 	return e, nil
 }
 

@@ -31,6 +31,9 @@ func keyedOwner(p principal) string {
 func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, error) {
 	key := c.Request().Header.Get("Idempotency-Key")
 	if r.repeat == never || key == "" || s.deps.Once == nil {
+		if err := r.prepare(ctx, c); err != nil {
+			return answer{}, err
+		}
 		return r.do(ctx, c)
 	}
 	if !validKey(key) {
@@ -38,7 +41,8 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 	}
 	body, _ := c.Get(bodyKey).([]byte)
 	content := r.method + " " + c.Request().URL.Path + "\n" + c.Request().Header.Get("If-Match") + "\n" + string(body)
-	request := idempotency.Request{Owner: keyedOwner(principalOf(c)), Key: key, Content: []byte(content)}
+	request := idempotency.Request{Owner: keyedOwner(principalOf(c)), Key: key, Content: []byte(content),
+		Before: func(ctx context.Context) error { return r.prepare(ctx, c) }}
 	run := s.deps.Once.InOne
 	if r.repeat == leased {
 		run = s.deps.Once.Leased
@@ -64,6 +68,13 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 		a.Header["Idempotency-Replayed"] = "true"
 	}
 	return a, err
+}
+
+func (r route) prepare(ctx context.Context, c echo.Context) error {
+	if r.before == nil {
+		return nil
+	}
+	return r.before(ctx, c)
 }
 
 func (s *Server) unseal(sealed []byte, label string) (answer, error) {

@@ -24,7 +24,7 @@ type Orders interface {
 	Release(ctx context.Context, merchant, id string, in orders.Hold) (orders.Order, error)
 	Ship(ctx context.Context, merchant, order string, in orders.NewShipment) (orders.Order, orders.Shipment, error)
 	CarrierEvent(ctx context.Context, merchant, shipment string, in orders.CarrierEvent) (orders.Order, orders.Shipment, error)
-	RotateToken(ctx context.Context, merchant, id string) (orders.Order, error)
+	RotateToken(ctx context.Context, merchant, id string, ifSequence int64) (orders.Order, error)
 }
 
 // Profiles say how a merchant presents itself. Implemented by *apikeys.Service.
@@ -161,8 +161,12 @@ func (s *Server) setHold(ctx context.Context, c echo.Context, do func(context.Co
 
 // rotateTrackingToken revokes every tracking token of the order and answers with a new one.
 func (s *Server) rotateTrackingToken(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
 	p := principalOf(c)
-	order, err := s.deps.Orders.RotateToken(ctx, p.key.Merchant, c.Param("id"))
+	order, err := s.deps.Orders.RotateToken(ctx, p.key.Merchant, c.Param("id"), seq)
 	if err != nil {
 		return answer{}, err
 	}

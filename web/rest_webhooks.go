@@ -12,7 +12,8 @@ import (
 // Webhooks manage where a merchant wants its events sent. Implemented by
 // *webhooks.Service.
 type Webhooks interface {
-	Create(ctx context.Context, merchant string, in webhooks.NewEndpoint) (webhooks.Endpoint, error)
+	Prepare(ctx context.Context, merchant string, in webhooks.NewEndpoint) (webhooks.Record, error)
+	Add(ctx context.Context, r webhooks.Record) (webhooks.Endpoint, error)
 	Get(ctx context.Context, merchant, id string) (webhooks.Endpoint, error)
 	List(ctx context.Context, merchant string) ([]webhooks.Endpoint, error)
 	Update(ctx context.Context, merchant, id string, change webhooks.Change) (webhooks.Endpoint, error)
@@ -22,8 +23,23 @@ type Webhooks interface {
 	Replay(ctx context.Context, merchant, id string, r webhooks.ReplayRequest) (int, error)
 }
 
-func (s *Server) createWebhookEndpoint(ctx context.Context, c echo.Context, in newWebhookEndpointBody) (answer, error) {
-	e, err := s.deps.Webhooks.Create(ctx, principalOf(c).key.Merchant, webhooks.NewEndpoint{URL: in.URL, Events: in.Events})
+const preparedKey = "tracker.prepared"
+
+// prepareEndpoint resolves the endpoint's address, for which the database must
+// not wait.
+func (s *Server) prepareEndpoint(ctx context.Context, c echo.Context) error {
+	var in newWebhookEndpointBody
+	if err := decode(c, &in); err != nil {
+		return err
+	}
+	r, err := s.deps.Webhooks.Prepare(ctx, principalOf(c).key.Merchant, webhooks.NewEndpoint{URL: in.URL, Events: in.Events})
+	c.Set(preparedKey, r)
+	return err
+}
+
+func (s *Server) createWebhookEndpoint(ctx context.Context, c echo.Context, _ newWebhookEndpointBody) (answer, error) {
+	prepared, _ := c.Get(preparedKey).(webhooks.Record)
+	e, err := s.deps.Webhooks.Add(ctx, prepared)
 	if err != nil {
 		return answer{}, err
 	}

@@ -38,7 +38,8 @@ type route struct {
 	budget budget // of a feed: of its short polls; a watcher is charged as connects
 	body   int64  // most bytes; 0: smallBody
 	repeat repeat
-	watch  bool // the feed may be watched
+	before func(context.Context, echo.Context) error // what of an inOne command must not happen in its transaction
+	watch  bool                                      // the feed may be watched
 }
 
 // requestTimeout bounds an ordinary request, and answerTimeout the whole of it

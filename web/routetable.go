@@ -19,7 +19,7 @@ func (s *Server) routes() []route {
 		list = append(list, feedRoutes()...)
 	}
 	if s.has(RoleNotify) && s.deps.Webhooks != nil {
-		list = append(list, webhookRoutes()...)
+		list = append(list, s.webhookRoutes()...)
 	}
 	if s.has(RoleWeb) {
 		list = append(list, route{op: "getDescription", access: anyone, budget: reads})
@@ -80,11 +80,9 @@ func feedRoutes() []route {
 	}
 }
 
-func webhookRoutes() []route {
+func (s *Server) webhookRoutes() []route {
 	return []route{
-		// Leased, not in one transaction: the address of the endpoint is resolved on
-		// the way, and the database must not wait for a name server.
-		{op: "createWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes, repeat: leased},
+		{op: "createWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes, repeat: inOne, before: s.prepareEndpoint},
 		{op: "listWebhookEndpoints", access: merchant, scope: apikeys.Webhooks, budget: reads},
 		{op: "getWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: reads},
 		{op: "changeWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes},

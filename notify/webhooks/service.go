@@ -91,20 +91,35 @@ func (s *Service) now() time.Time { return s.o.Now().UTC().Truncate(time.Millise
 
 // Create adds an endpoint. The answer carries the secret, once.
 func (s *Service) Create(ctx context.Context, merchant string, in NewEndpoint) (Endpoint, error) {
+	r, err := s.Prepare(ctx, merchant, in)
+	if err != nil {
+		return Endpoint{}, err
+	}
+	return s.Add(ctx, r)
+}
+
+// Prepare is the part of Create that asks a name server, for whoever adds within
+// a transaction: that must not wait for one. Nothing is stored.
+func (s *Service) Prepare(ctx context.Context, merchant string, in NewEndpoint) (Record, error) {
 	if len(in.Events) == 0 {
 		in.Events = []string{"*"}
 	}
 	if err := s.check(ctx, &in.URL, in.Events); err != nil {
-		return Endpoint{}, err
+		return Record{}, err
 	}
 	now := s.now()
-	r := Record{
+	return Record{
 		Endpoint: Endpoint{
 			ID: eventwire.NewID(eventwire.PrefixEndpoint, now), Merchant: merchant, URL: in.URL,
 			Events: unique(in.Events), Status: Enabled, CreatedAt: now, UpdatedAt: now,
 		},
 		Keys: Keys{Current: NewSecret()},
-	}
+	}, nil
+}
+
+// Add stores a prepared endpoint, in the transaction that ctx carries. The
+// answer carries the secret, once.
+func (s *Service) Add(ctx context.Context, r Record) (Endpoint, error) {
 	if err := s.store.Add(ctx, r, s.o.MaxEndpoints); err != nil {
 		return Endpoint{}, err
 	}

@@ -266,7 +266,7 @@ func TestStore_answers_a_merchant_only_for_its_own(t *testing.T) {
 		_, _, scanErr := w.service.CarrierEvent(t.Context(), other, parcel.ID, orders.CarrierEvent{Status: orders.ShipmentDelivered})
 		_, dueErr := w.service.Payable(t.Context(), other, o.ID)
 		_, newestErr := w.service.Newest(t.Context(), other, o.ID)
-		_, rotateErr := w.service.RotateToken(t.Context(), other, o.ID)
+		_, rotateErr := w.service.RotateToken(t.Context(), other, o.ID, 0)
 		for name, err := range map[string]error{"get": getErr, "cancel": cancelErr, "ship": shipErr, "carrier event": scanErr,
 			"payable": dueErr, "newest": newestErr, "rotate": rotateErr} {
 			if !errors.Is(err, orders.ErrNotFound) {

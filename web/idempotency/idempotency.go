@@ -37,6 +37,9 @@ type Request struct {
 	Owner   string // whose keys these are: two owners may use the same one
 	Key     string // chosen by the client
 	Content []byte // what must be the same when it is sent again
+	// Before is what a new request needs before [Service.InOne] opens its
+	// transaction, such as a name server's answer. It must have no effect. May be nil.
+	Before func(ctx context.Context) error
 }
 
 func (r Request) id() string {
@@ -119,6 +122,11 @@ func (s *Service) InOne(ctx context.Context, r Request, fn func(ctx context.Cont
 		return nil, false, s.unlessOther(ctx, r, err)
 	}
 	defer end()
+	if r.Before != nil {
+		if err := r.Before(ctx); err != nil {
+			return nil, false, err
+		}
+	}
 	err = s.store.Transact(ctx, func(ctx context.Context) error {
 		var err error
 		if answer, err = fn(ctx); err != nil {

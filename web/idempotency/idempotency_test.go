@@ -95,6 +95,33 @@ func TestInOne_repeats_the_answer_and_not_the_effect(t *testing.T) {
 	})
 }
 
+// What a name server must answer first is asked outside of the transaction,
+// once, and not again for a stored answer; its refusal leaves the key free.
+func TestInOne_before(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *dbconn.DB, _ *clock, here, there *idempotency.Service) {
+		asked, refused := 0, errors.New("no such host")
+		answers := []error{refused, nil}
+		r := idempotency.Request{Owner: "mer_1", Key: "k", Content: []byte("a"), Before: func(ctx context.Context) error {
+			asked++
+			write(t, db, "CREATE TABLE IF NOT EXISTS elsewhere (name TEXT)")
+			return answers[asked-1]
+		}}
+		if _, _, err := here.InOne(t.Context(), r, effect(db, "one")); !errors.Is(err, refused) || effects(t, db) != 0 {
+			t.Fatalf("refused: %v, %d effects", err, effects(t, db))
+		}
+		for i, s := range []*idempotency.Service{here, there} {
+			answer, replayed, err := s.InOne(t.Context(), r, effect(db, "one"))
+			if string(answer) != "one" || replayed != (i == 1) || err != nil {
+				t.Errorf("%d: %s %v %v", i, answer, replayed, err)
+			}
+		}
+		if asked != 2 || effects(t, db) != 1 {
+			t.Errorf("asked %d times, %d effects", asked, effects(t, db))
+		}
+	})
+}
+
 func TestInOne_another_content_is_a_mismatch(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, db *dbconn.DB, _ *clock, here, there *idempotency.Service) {
