@@ -123,6 +123,9 @@ func (s *Service) InOne(ctx context.Context, r Request, fn func(ctx context.Cont
 	}
 	defer end()
 	if r.Before != nil {
+		if stored, found, err := s.stored(ctx, r); found || err != nil {
+			return stored, found, err
+		}
 		if err := r.Before(ctx); err != nil {
 			return nil, false, err
 		}
