@@ -206,6 +206,9 @@ func TestLab_is_sandbox_only(t *testing.T) {
 	if w := k.post("/lab/change", "order="+id+"&n=0", k.cookie(id, token)); w.Code != http.StatusOK || !strings.Contains(w.Body.String(), `"sequence":2`) {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+	if w := k.post("/lab/change", "order="+id+"&n=0", k.cookie(id, token), k.logIn()); w.Code != http.StatusOK {
+		t.Errorf("logged in to the console: %d", w.Code)
+	}
 	if w := k.post("/lab/change", "order="+id+"&n=0"); w.Code != http.StatusNotFound {
 		t.Errorf("somebody else's order: %d", w.Code)
 	}

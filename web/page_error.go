@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"html"
 	"net/http"
 	"strconv"
 	"strings"
@@ -16,6 +17,7 @@ type errorBody struct {
 	Text           text
 	Label, Href    string
 	Request        string
+	Retry          int // seconds after which the page asks whether it is there again; 0 never
 }
 
 // errorPage says a problem to a person. No number, no joke, no blame, no inner
@@ -31,10 +33,14 @@ func (s *Server) errorPage(c echo.Context, p *problem) error {
 	words := s.phrases(c)
 	body := errorOf(words, c, p)
 	body.Request = words.say("request", args{"id": name(requestIDOf(c))}).String()
-	out := page{words: words.words, Title: body.Heading, Brand: "Tracker", BrandURL: "/", Body: body}
+	out := page{words: words.words, Title: body.Heading, Brand: "Tracker", BrandURL: "/"}
 	if retry, err := strconv.Atoi(h.Get("Retry-After")); err == nil {
 		out.Refresh = max(retry, 5)
+		if c.Request().Method == http.MethodGet {
+			body.Retry, out.Scripts = out.Refresh, []string{"retry.js"}
+		}
 	}
+	out.Body = body
 	if err := s.render(c, p.Status, "error", out, pagePolicy{}); err == nil || c.Response().Committed {
 		return err
 	}
@@ -52,10 +58,24 @@ func (s *Server) staticError(c echo.Context, p *problem) error {
 	if err != nil {
 		return s.writeProblem(c, p)
 	}
-	_, rest, _ := bytes.Cut(body, []byte("<style>"))
-	css, _, _ := bytes.Cut(rest, []byte("</style>"))
-	s.allowPage(c, pagePolicy{StyleHashes: []string{hashSource(css)}})
+	s.allowPage(c, pagePolicy{StyleHashes: inlineHashes(body, "style")})
+	h := c.Response().Header() // of all pages the only one with a script inside
+	h.Set("Content-Security-Policy", strings.Replace(h.Get("Content-Security-Policy"), "script-src 'self'", sources("script-src 'self'", inlineHashes(body, "script")), 1))
+	body = bytes.ReplaceAll(body, []byte(`<!--# echo var="id_of_request" -->`), []byte(html.EscapeString(requestIDOf(c))))
 	return c.HTMLBlob(p.Status, body)
+}
+
+// inlineHashes names the content of the page's elements of one kind in a policy.
+func inlineHashes(page []byte, element string) []string {
+	var list []string
+	for {
+		_, rest, found := bytes.Cut(page, []byte("<"+element+">"))
+		if !found {
+			return list
+		}
+		content, after, _ := bytes.Cut(rest, []byte("</"+element+">"))
+		list, page = append(list, hashSource(content)), after
+	}
 }
 
 func errorOf(w phrases, c echo.Context, p *problem) errorBody {

@@ -1,9 +1,11 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -384,14 +386,27 @@ func TestStaticErrors_need_nothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if regexp.MustCompile(`src=|url\(|<link|<script|style=|href="[^"]`).Match(body) {
+		if regexp.MustCompile(`src=|url\(|<link|style=|href="[^"]`).Match(body) {
 			t.Errorf("%s.html asks for something else", name)
+		}
+		proxy := "../config/deploy/"
+		if there, err := os.ReadFile(proxy + "errors/" + name + ".html"); err != nil || !bytes.Equal(there, body) {
+			t.Errorf("the proxy's %s.html is another one (%v)", name, err)
+		}
+		conf, err := os.ReadFile(proxy + "nginx.conf")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, hash := range append(inlineHashes(body, "style"), inlineHashes(body, "script")...) {
+			if !bytes.Contains(conf, []byte(hash)) {
+				t.Errorf("nginx.conf does not allow what is inline in %s.html: %s", name, hash)
+			}
 		}
 	}
 	k := newKit(t)
 	delete(k.site.templates, "error")
 	w := k.get("/nothing")
-	wantIn(t, w.Body.String(), "Something went wrong on our side")
+	wantIn(t, w.Body.String(), "Something went wrong on our side", "Request req_")
 	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "'sha256-") || strings.Contains(csp, "unsafe") {
 		t.Error(csp)
 	}

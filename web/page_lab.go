@@ -87,7 +87,7 @@ func (s *Server) labStart(c echo.Context) error {
 // labChange makes one transition: it puts the order on hold, or releases it.
 func (s *Server) labChange(c echo.Context) error {
 	id := c.FormValue("order")
-	if _, ok := principalOf(c).token(id); !s.labOpen() || !ok || !eventwire.Orders.ValidID(id) {
+	if !s.labOpen() || !eventwire.Orders.ValidID(id) || !s.follows(c, id) {
 		return newProblem("not_found", "")
 	}
 	action := "hold"
@@ -108,4 +108,15 @@ func (s *Server) labChange(c echo.Context) error {
 		return err
 	}
 	return c.JSON(http.StatusOK, changed)
+}
+
+// follows reports whether this browser was given the order's token, also while it
+// is logged in to the console.
+func (s *Server) follows(c echo.Context, order string) bool {
+	cookie, err := c.Cookie(trackCookie + order)
+	if err != nil {
+		return false
+	}
+	claims, err := s.deps.Tokens.Verify(cookie.Value)
+	return err == nil && claims.Order == order
 }

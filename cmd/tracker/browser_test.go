@@ -75,9 +75,22 @@ func (b *browser) open(address string) {
 	b.do("open "+address, chromedp.Navigate(address))
 }
 
+// click presses the first match. A page that is given way to, or drawn anew, while
+// the place of the match is asked for is asked again.
 func (b *browser) click(selector string) {
 	b.t.Helper()
-	b.do("click "+selector, chromedp.Click(chromedp.CSS(selector)))
+	deadline := time.Now().Add(patience)
+	for {
+		ctx, cancel := context.WithDeadline(b.ctx, deadline)
+		err := chromedp.Do(ctx, chromedp.Click(chromedp.CSS(selector)))
+		cancel()
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "Could not find node") || time.Now().After(deadline) {
+			b.t.Fatalf("click %s: %v\n%s", selector, err, b.shot("failed"))
+		}
+	}
 }
 
 // eval is what a script in the page says. It fails while a page gives way to
