@@ -32,7 +32,7 @@ func (c *benchAll) measure(ctx context.Context, out *console, r *report) error {
 		name string
 		m    measurement
 	}{
-		{"idle", &benchIdle{Clients: c.Clients, Orders: 1}},
+		{"idle", &benchIdle{Clients: c.Clients, Orders: 1, Most: min(2*c.Clients, mostClients)}},
 		{"fanout", &benchFanout{Clients: c.Clients, Events: 10, Runs: 1}},
 		{"publish", &benchPublish{Watched: []int{few, c.Clients}, Events: 2000, Rate: 1000, Runs: 1}},
 		{"storm", &benchStorm{Clients: c.Clients, Rate: 100, Within: c.For, For: 2 * c.For}},

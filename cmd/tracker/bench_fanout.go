@@ -12,8 +12,8 @@ type benchFanout struct {
 	benchFlags
 	peerFlags
 	Clients int      `default:"10000" help:"Connections, at most 19000. Default: 10000."`
-	Events  int      `default:"20" help:"Events in a run. Default: 20."`
-	Rate    int      `default:"10" help:"Events per second. Default: 10."`
+	Events  int      `default:"12" help:"Events in a run. Default: 12."`
+	Rate    int      `default:"4" help:"Events per second. Default: 4: the clients are on the same cores, and more than those can read queues up before them."`
 	Runs    int      `default:"3" help:"Runs, of which the median counts. Default: 3."`
 	Only    []string `placeholder:"LANE" help:"Only these: tracker, parked, r3labs, write-loop, plain, r3labs-as-is, and peers."`
 }
@@ -23,7 +23,8 @@ func (benchFanout) Help() string {
 	return `CPU is the server process's, user and kernel, less what the same events cost
 without a watcher. All lanes send events of the same size. Delay is until the
 client has read the event: for tracker from the REST call that made it, for a lane
-from its making.`
+from its making. "Written" is the server's part of it: from the event's arrival at the
+feed to the last client's socket. What is more is the clients' own time.`
 }
 
 // Run measures.
@@ -89,6 +90,7 @@ func (c *benchFanout) deliveries(ctx context.Context, r *report, s subject, crow
 		return 0, err
 	}
 	crowd.fresh()
+	before := lagsOf(ctx, s)
 	var costs []float64
 	for range max(c.Runs, 1) {
 		spent, err := usage(s, func() error {
@@ -105,6 +107,12 @@ func (c *benchFanout) deliveries(ctx context.Context, r *report, s subject, crow
 	}
 	r.add("fanout", s.name(), "CPU per delivery", median(costs), "µs")
 	r.add("fanout", s.name(), "event", float64(crowd.frame.Load()), "bytes")
+	written := lagsOf(ctx, s)[stageSocket].since(before[stageSocket])
+	for _, p := range []float64{50, 99} {
+		if written.total() > 0 {
+			r.add("fanout", s.name(), fmt.Sprintf("written p%g", p), written.percentile(p)*1000, "ms")
+		}
+	}
 	r.delays("fanout", s.name(), "delay", &crowd.delay)
 	return median(costs), crowd.faults(ctx, r, "fanout", s.name())
 }

@@ -13,6 +13,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
 	"tracker/notify/eventwire"
 )
 
@@ -52,11 +55,12 @@ func (c *benchLane) Run(ctx context.Context, out *console) error {
 	if err := raise(); err != nil {
 		return err
 	}
-	l, err := newLane(ctx, c.Name, c.Dir)
+	figures := prometheus.NewRegistry()
+	l, err := newLane(ctx, c.Name, c.Dir, newLags(figures))
 	if err != nil {
 		return err
 	}
-	s := &laneServer{lane: l, past: map[string][]eventwire.Transition{}}
+	s := &laneServer{lane: l, past: map[string][]eventwire.Transition{}, figures: figures}
 	feed, err := s.serve(ctx, l)
 	if err != nil {
 		return err
@@ -87,6 +91,8 @@ type laneServer struct {
 	lane streamLane
 	past map[string][]eventwire.Transition
 	size int
+
+	figures *prometheus.Registry
 }
 
 func (s *laneServer) control() http.Handler {
@@ -102,6 +108,7 @@ func (s *laneServer) control() http.Handler {
 		}
 	})
 	mux.HandleFunc("GET /pids", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintf(w, "[%d]\n", os.Getpid()) })
+	mux.Handle("GET /metrics", promhttp.HandlerFor(s.figures, promhttp.HandlerOpts{}))
 	mux.HandleFunc("POST /collect", func(http.ResponseWriter, *http.Request) { runtime.GC() })
 	if a, ok := s.lane.(*sameAnswer); ok {
 		mux.HandleFunc("POST /answer", a.learn)

@@ -82,6 +82,22 @@ func (p *laneProcess) collect(ctx context.Context) error {
 	return p.ask(ctx, http.MethodPost, "/collect", nil, nil)
 }
 
+func (p *laneProcess) metrics(ctx context.Context) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+p.control+"/metrics", nil)
+	if err != nil {
+		return nil, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK { // a peer has none
+		return nil, fmt.Errorf("lane %s: /metrics: %s", p.lane, res.Status)
+	}
+	return io.ReadAll(res.Body)
+}
+
 func (p *laneProcess) orders(ctx context.Context, n int) (*ledger, error) {
 	ids := make([]string, n)
 	for i := range ids {

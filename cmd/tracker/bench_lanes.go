@@ -21,10 +21,10 @@ import (
 	"tracker/notify/natsbus"
 )
 
-func newLane(ctx context.Context, name, dir string) (streamLane, error) {
+func newLane(ctx context.Context, name, dir string, lag *lags) (streamLane, error) {
 	switch name {
 	case laneParked, laneR3:
-		return newFeedLane(ctx, dir, name == laneR3)
+		return newFeedLane(ctx, dir, name == laneR3, lag)
 	case lanePlain:
 		return &plainLane{watchers: map[string]map[chan []byte]struct{}{}}, nil
 	case laneR3AsIs:
@@ -32,7 +32,7 @@ func newLane(ctx context.Context, name, dir string) (streamLane, error) {
 		server.AutoReplay = false // it would number the events anew
 		return &r3Lane{server: server}, nil
 	case laneWriteLoop:
-		return &writeLoop{fds: map[string][]int{}}, nil
+		return &writeLoop{fds: map[string][]int{}, lag: lag}, nil
 	case laneBare:
 		return newSameAnswer(), nil
 	}
@@ -55,15 +55,15 @@ type feedLane struct {
 	bus *natsbus.Bus
 }
 
-func newFeedLane(ctx context.Context, dir string, noParking bool) (*feedLane, error) {
+func newFeedLane(ctx context.Context, dir string, noParking bool, lag *lags) (*feedLane, error) {
 	bus, err := natsbus.Open(ctx, natsbus.Options{StoreDir: filepath.Join(dir, "nats"), Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
-	l := &feedLane{bus: bus, n: notify.New(notify.Options{Log: bus, NoParking: noParking})}
+	l := &feedLane{bus: bus, n: notify.New(notify.Options{Log: bus, NoParking: noParking, FannedOut: lag.fannedOut})}
 	follows := make(chan struct{})
 	go l.n.Run(ctx)
-	go bus.Follow(ctx, natsbus.Follower{Event: l.n.Publish, Ready: sync.OnceFunc(func() { close(follows) })})
+	go bus.Follow(ctx, natsbus.Follower{Event: l.n.Publish, Passed: lag.passed, Ready: sync.OnceFunc(func() { close(follows) })})
 	select {
 	case <-follows:
 	case <-ctx.Done():
@@ -182,6 +182,7 @@ func (l *r3Lane) publish(_ context.Context, events []eventwire.Event) error {
 
 // writeLoop is the least that a delivery can cost: write(2) on each socket.
 type writeLoop struct {
+	lag *lags
 	mu  sync.Mutex
 	fds map[string][]int
 }
@@ -212,10 +213,13 @@ func (l *writeLoop) publish(_ context.Context, events []eventwire.Event) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, e := range events {
+		came := time.Now()
 		text := wire(e)
+		first := time.Now()
 		for _, fd := range l.fds[e.Subject] {
 			_, _ = syscall.Write(fd, text) // a client that is gone costs nothing
 		}
+		l.lag.fannedOut(came, first, time.Now())
 	}
 	return nil
 }

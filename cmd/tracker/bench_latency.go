@@ -19,7 +19,9 @@ type benchLatency struct {
 func (benchLatency) Help() string {
 	return `The whole program. Both times count from when the call began: until its answer,
 which comes when the change is on disk, and until the event was read by the client
-that watches the order.`
+that watches the order. The stages between are the program's own figures
+(tracker_lag_seconds): each counts from where the one before it ended, the first from
+the change's own time, which is in whole milliseconds.`
 }
 
 // Run measures.
@@ -51,6 +53,7 @@ func (c *benchLatency) measure(ctx context.Context, out *console, r *report) err
 		crowd.fresh()
 		progress(out, "latency: %d changes per second", c.Rate)
 		var answered histogram
+		before := lagsOf(ctx, s)
 		events := int(c.For.Seconds() * float64(c.Rate))
 		spent, err := usage(s, func() error {
 			return s.(*whole).changeTimed(ctx, book, changes{Feeds: c.Orders, Events: events, Rate: c.Rate}, &answered)
@@ -62,6 +65,7 @@ func (c *benchLatency) measure(ctx context.Context, out *console, r *report) err
 			return err
 		}
 		r.delays("latency", "answer to the call", "after the call began", &answered)
+		r.stages("latency", before, lagsOf(ctx, s), stages()...)
 		r.delays("latency", "event at the client", "after the call began", &crowd.delay)
 		r.add("latency", "event at the client", "CPU per change", float64(spent.Microseconds())/float64(max(events, 1)), "µs")
 		later := crowd.delay.percentile(50) - answered.percentile(50)

@@ -12,7 +12,7 @@ import (
 type benchPublish struct {
 	benchFlags
 	Watched []int `default:"1000,5000,10000,19000" help:"Watched orders, each by one client, smallest first. Default: 1000,5000,10000,19000."`
-	Events  int   `default:"5000" help:"Events in a run, on as many orders as the smallest number has. Default: 5000."`
+	Events  int   `default:"3000" help:"Events in a run, on as many orders as the smallest number has. Default: 3000."`
 	Rate    int   `default:"1000" help:"Events per second. Default: 1000."`
 	Runs    int   `default:"3" help:"Runs, of which the median counts. Default: 3."`
 }

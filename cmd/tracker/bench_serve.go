@@ -97,22 +97,30 @@ func (s *whole) await(ctx context.Context) error {
 	}
 }
 
-// get asks the admin listener.
+// get asks the admin listener for its status.
 func (s *whole) get(ctx context.Context, path string) error {
+	_, err := s.page(ctx, path)
+	return err
+}
+
+func (s *whole) metrics(ctx context.Context) ([]byte, error) { return s.page(ctx, "/metrics") }
+
+// page asks the admin listener.
+func (s *whole) page(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+path, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer res.Body.Close()
-	_, _ = io.Copy(io.Discard, res.Body) // only that it answers matters
-	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", path, res.Status)
+	text, err := io.ReadAll(res.Body)
+	if err == nil && res.StatusCode != http.StatusOK {
+		err = fmt.Errorf("%s: %s", path, res.Status)
 	}
-	return nil
+	return text, err
 }
 
 // freePort is a loopback address that was free a moment ago.

@@ -13,6 +13,8 @@ type subject interface {
 	pids() []int
 	// collect runs the garbage collector, where there is one.
 	collect(ctx context.Context) error
+	// metrics is its metrics page, where it has one.
+	metrics(ctx context.Context) ([]byte, error)
 	// orders makes so many orders, each with its first event.
 	orders(ctx context.Context, n int) (*ledger, error)
 	// change makes events on the orders in turn, at a rate per second (0: one

@@ -66,7 +66,7 @@ func TestBench_runs(t *testing.T) {
 		args  string
 		zeros int // figures that must be 0, and are
 	}{
-		{"idle --clients 50 --orders 5", 5},
+		{"idle --clients 50 --most 60 --orders 5", 6},
 		{"fanout --clients 50 --events 5 --rate 20 --runs 1 --only tracker --only write-loop --only r3labs --only plain", 12},
 		{"publish --watched 10,50 --events 50 --rate 100 --runs 1", 6},
 		{"storm --clients 50 --rate 20 --within 500ms --for 2s", 3},
@@ -142,7 +142,7 @@ func benched(t *testing.T, program string, args ...string) report {
 
 func TestBench_refuses_what_cannot_be(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"idle --clients 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "latency --rate 0", "callback --payments 0", "callback --rate 1", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
+	for _, args := range []string{"idle --clients 0", "idle --most 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "latency --rate 0", "callback --payments 0", "callback --rate 1", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
 		var out bytes.Buffer
 		code := run(t.Context(), append([]string{"bench"}, strings.Fields(args)...), func(string) string { return "" }, &out, &out)
 		if code != exitFailure || !strings.Contains(out.String(), "must be") {
