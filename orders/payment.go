@@ -41,6 +41,7 @@ const (
 	stateAuthorized        = "authorized"
 	statePartiallyCaptured = "partially_captured"
 	stateCaptured          = "captured"
+	statePartiallyRefunded = "partially_refunded"
 	stateFailed            = "failed"
 	stateVoided            = "voided"
 	stateLateSuccess       = "late_success"
@@ -64,7 +65,20 @@ func (p Payment) outstanding() bool {
 		stateLateSuccess, stateRefundPending, stateReview:
 		return true
 	}
-	return p.RefundPending > 0
+	return p.RefundPending > 0 || p.betweenWords()
+}
+
+// betweenWords reports that a refund has succeeded and the payment's status does
+// not say so yet: it comes as an event of its own right behind, and whoever was
+// sent away in between would miss it.
+func (p Payment) betweenWords() bool {
+	switch p.Status {
+	case stateCaptured, statePartiallyCaptured:
+		return p.Refunded > 0
+	case statePartiallyRefunded:
+		return p.Refunded >= p.Captured
+	}
+	return false
 }
 
 // sum is what the payments that count add up to.
