@@ -59,6 +59,24 @@ func mistakes() []mistake {
 			certificate(t, filepath.Join(dir, "b.crt"), filepath.Join(dir, "b.key"))
 			return map[string]string{"TRACKER_TLS_CERT": filepath.Join(dir, "a.crt"), "TRACKER_TLS_KEY": filepath.Join(dir, "b.key")}
 		}, []string{"TRACKER_TLS_CERT", "TRACKER_TLS_KEY", "private key does not match"}},
+		{"settings that make no sense, beside all the others", func(t *testing.T, dir string) map[string]string {
+			return map[string]string{"TRACKER_SANDBOX": "false", "TRACKER_ADMIN_ADDR": "nowhere", "TRACKER_ADDR": taken(t), "TRACKER_NATS_URL": "nats://u:hunter2@" + freeAddr(t), "TRACKER_DATABASE_URL": "postgres://u:hunter2@" + freeAddr(t) + "/tracker",
+				"TRACKER_TLS_CERT": file(t, dir, "a.crt", "hello"), "TRACKER_TLS_KEY": file(t, dir, "a.key", "hello")}
+		}, []string{"TRACKER_TOKEN_SECRET must be set", "TRACKER_ADMIN_ADDR must be host:port", "TRACKER_ADDR cannot be used", "TRACKER_TLS_CERT and TRACKER_TLS_KEY cannot be used", "TRACKER_NATS_URL: ", "TRACKER_DATABASE_URL: "}},
+		{"a part of the product that nobody can complete", env("TRACKER_ROLES", "payments,web"),
+			[]string{"TRACKER_ROLES leaves out orders and notify", "set TRACKER_DATABASE_URL and TRACKER_NATS_URL"}},
+		{"the broker asks for a certificate", func(t *testing.T, dir string) map[string]string {
+			url, ca := askingBroker(t, dir)
+			return map[string]string{"TRACKER_NATS_URL": url, "TRACKER_NATS_CA": ca}
+		}, []string{"TRACKER_NATS_CERT", "TRACKER_NATS_KEY", "TRACKER_NATS_URL"}},
+		{"the broker does not know our certificate", func(t *testing.T, dir string) map[string]string {
+			url, ca := askingBroker(t, dir)
+			certificate(t, filepath.Join(dir, "other.crt"), filepath.Join(dir, "other.key"))
+			return map[string]string{"TRACKER_NATS_URL": url, "TRACKER_NATS_CA": ca, "TRACKER_NATS_CERT": filepath.Join(dir, "other.crt"), "TRACKER_NATS_KEY": filepath.Join(dir, "other.key")}
+		}, []string{"TRACKER_NATS_CERT", "TRACKER_NATS_KEY", "TRACKER_NATS_URL"}},
+		{"credentials that are none", func(t *testing.T, dir string) map[string]string {
+			return map[string]string{"TRACKER_NATS_URL": startBroker(t, &broker.Options{JetStream: true}), "TRACKER_NATS_CREDENTIALS": file(t, dir, "none.creds", "hunter2")}
+		}, []string{"TRACKER_NATS_CREDENTIALS"}},
 		{"a certificate that is none", func(t *testing.T, dir string) map[string]string {
 			return map[string]string{"TRACKER_TLS_CERT": file(t, dir, "a.crt", "hello"), "TRACKER_TLS_KEY": file(t, dir, "a.key", "hello")}
 		}, []string{"TRACKER_TLS_CERT"}},
@@ -108,6 +126,26 @@ func startBroker(t *testing.T, o *broker.Options) string {
 		t.Fatal("the broker does not start")
 	}
 	return s.ClientURL()
+}
+
+// askingBroker lets in who shows a certificate that ca vouches for.
+func askingBroker(t *testing.T, dir string) (url, ca string) {
+	t.Helper()
+	ca, key := filepath.Join(dir, "broker.crt"), filepath.Join(dir, "broker.key")
+	certificate(t, ca, key)
+	tls, err := broker.GenTLSConfig(&broker.TLSConfigOpts{CertFile: ca, KeyFile: key, CaFile: ca, Verify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return startBroker(t, &broker.Options{TLSConfig: tls, TLS: true, TLSVerify: true, JetStream: true}), ca
+}
+
+func TestNATS_certificate_of_ours_lets_us_in(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	url, ca := askingBroker(t, dir)
+	p := startProgram(t, map[string]string{"TRACKER_NATS_URL": url, "TRACKER_NATS_CA": ca, "TRACKER_NATS_CERT": ca, "TRACKER_NATS_KEY": filepath.Join(dir, "broker.key")})
+	mainPath()[0].do(p, &walk{})
 }
 
 func TestBadConfig_is_said_by_name_and_nobody_is_let_in(t *testing.T) {

@@ -19,11 +19,7 @@ func checkSettings(cfg config.Config) error {
 	if strings.Count(cfg.DatabaseURL.Reveal(), "://") > 1 {
 		wrong = append(wrong, errors.New("TRACKER_DATABASE_URL names more than one database: give one address, several hosts of it as postgres://host1,host2/name"))
 	}
-	if cfg.TLSCert != "" && cfg.TLSKey != "" {
-		if _, err := tls.LoadX509KeyPair(cfg.TLSCert, cfg.TLSKey); err != nil {
-			wrong = append(wrong, fmt.Errorf("TRACKER_TLS_CERT and TRACKER_TLS_KEY cannot be used: %w", err))
-		}
-	}
+	wrong = append(wrong, checkRoles(cfg), checkPair("TRACKER_TLS", cfg.TLSCert, cfg.TLSKey), checkPair("TRACKER_NATS", cfg.NATSCert, cfg.NATSKey))
 	if cfg.NATSCA != "" {
 		switch text, err := os.ReadFile(cfg.NATSCA); {
 		case err != nil:
@@ -38,6 +34,39 @@ func checkSettings(cfg config.Config) error {
 		}
 	}
 	return errors.Join(wrong...)
+}
+
+// checkPair tries a certificate and its key.
+func checkPair(prefix, cert, key string) error {
+	if cert == "" || key == "" {
+		return nil
+	}
+	if _, err := tls.LoadX509KeyPair(cert, key); err != nil {
+		return fmt.Errorf("%s_CERT and %s_KEY cannot be used: %w", prefix, prefix, err)
+	}
+	return nil
+}
+
+// checkRoles refuses a part of the product that no other process can complete:
+// what is inside this process is nobody else's. Only the pages can be left out.
+func checkRoles(cfg config.Config) error {
+	var outside, missing []string
+	if cfg.DatabaseURL == "" {
+		outside = append(outside, "TRACKER_DATABASE_URL")
+	}
+	if cfg.NATSURL == "" {
+		outside = append(outside, "TRACKER_NATS_URL")
+	}
+	for _, role := range []config.Role{config.RoleOrders, config.RolePayments, config.RoleNotify} {
+		if !cfg.Has(role) {
+			missing = append(missing, string(role))
+		}
+	}
+	if len(outside) == 0 || len(missing) == 0 || len(cfg.Roles) == 0 {
+		return nil
+	}
+	return fmt.Errorf("TRACKER_ROLES leaves out %s, which another process cannot run beside an embedded database or stream: set %s, or give this process these roles too",
+		strings.Join(missing, " and "), strings.Join(outside, " and "))
 }
 
 // claimData takes the data directory and what is kept in it.
@@ -70,6 +99,10 @@ func explainBus(cfg config.Config, err error) error {
 	switch text := err.Error(); {
 	case cfg.NATSURL == "":
 		return fmt.Errorf("TRACKER_DATA_DIR: %w", err)
+	case strings.Contains(text, "remote error: tls"), strings.Contains(text, "closed by remote after TLS handshake"): // or, over TLS 1.3, it just hangs up
+		return fmt.Errorf("TRACKER_NATS_CERT and TRACKER_NATS_KEY are not what the server at TRACKER_NATS_URL asks for: %w", err)
+	case strings.Contains(text, "nkey"), strings.Contains(text, "JWT"):
+		return fmt.Errorf("TRACKER_NATS_CREDENTIALS: %w", err)
 	case errors.As(err, &unknown), errors.As(err, &invalid):
 		return fmt.Errorf("TRACKER_NATS_CA does not vouch for the server at TRACKER_NATS_URL: %w", err)
 	case strings.Contains(text, "no responders"): // what a server says without JetStream, and nothing more

@@ -67,7 +67,7 @@ func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() 
 	// What is on this machine comes first, all of it: whoever started it twice, or
 	// with two mistakes, learns both at once.
 	if err := errors.Join(p.listen(), checkSettings(cfg), p.claimData()); err != nil {
-		return nil, err
+		return nil, p.surveyed(ctx, err)
 	}
 	if err := p.observe(ctx); err != nil {
 		return nil, err
@@ -147,6 +147,17 @@ func (p *process) open(ctx context.Context) error {
 }
 
 func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (*dbconn.DB, error) {
+	db, err := connectDatabase(ctx, cfg, log, now)
+	if err != nil {
+		return nil, err
+	}
+	if err := db.Migrate(ctx, migrations(db.Dialect())...); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return db, nil
+}
+
+func connectDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now func() time.Time) (*dbconn.DB, error) {
 	if cfg.DatabaseURL == "" {
 		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
 			return nil, fmt.Errorf("TRACKER_DATA_DIR cannot be made: %w", err)
@@ -157,9 +168,6 @@ func openDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, now 
 	})
 	if err != nil {
 		return nil, fmt.Errorf("TRACKER_DATABASE_URL: %w", err)
-	}
-	if err := db.Migrate(ctx, migrations(db.Dialect())...); err != nil {
-		return nil, errors.Join(err, db.Close())
 	}
 	return db, nil
 }

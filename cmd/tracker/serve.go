@@ -27,10 +27,11 @@ Ctrl-C or SIGTERM lets open streams go over TRACKER_DRAIN and ends.`
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, out *console) error {
 	cfg, err := c.load(out.getenv)
+	log := newLogger(out.stderr, cfg.LogLevel)
 	if err != nil {
-		return err
+		return survey(ctx, cfg, log, err)
 	}
-	p, err := start(ctx, cfg, newLogger(out.stderr, cfg.LogLevel), time.Now)
+	p, err := start(ctx, cfg, log, time.Now)
 	if err != nil {
 		return err
 	}
