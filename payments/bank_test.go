@@ -199,7 +199,7 @@ func (b *fakeBank) refund(in payments.NewTransfer) (payments.Transfer, error) {
 			err = &payments.RejectedError{Code: "exceeds"}
 			return
 		}
-		t = payments.Transfer{Refund: in.Refund, Reference: "re_" + in.Refund, Status: payments.RefundSucceeded, At: b.clock.now()}
+		t = payments.Transfer{Refund: in.Refund, Reference: "re_" + in.Refund, Amount: in.Amount.Minor, Status: payments.RefundSucceeded, At: b.clock.now()}
 		if b.slow {
 			t.Status = payments.RefundPending
 		}
@@ -207,6 +207,25 @@ func (b *fakeBank) refund(in payments.NewTransfer) (payments.Transfer, error) {
 		s.done[in.Key] = payments.Report{Captured: in.Amount.Minor}
 	})
 	return t, err
+}
+
+// refundItself is somebody at the bank who sends money back. It reports false
+// where the bank would not.
+func (b *fakeBank) refundItself(reference string, minor int64) (payments.Report, payments.Transfer, bool) {
+	var t payments.Transfer
+	ok := false
+	report := b.with(reference, func(s *session) {
+		if ok = s.State == payments.ReportCaptured && minor > 0 && s.sent()+minor <= s.Captured; !ok {
+			return
+		}
+		key := fmt.Sprintf("own_%d", len(s.transfers)+1)
+		t = payments.Transfer{Reference: "re_" + reference + "_" + key, Amount: minor, Status: payments.RefundSucceeded, At: b.clock.now()}
+		if b.slow {
+			t.Status = payments.RefundPending
+		}
+		s.transfers[key], s.done[key], s.OccurredAt = t, payments.Report{Captured: minor}, b.clock.now()
+	})
+	return report, t, ok
 }
 
 // sent is the sum of the refunds of a session.
@@ -260,7 +279,7 @@ func (b *fakeBank) ParseCallback(header map[string][]string, body []byte, _ time
 	if err := json.Unmarshal(body, &w); err != nil {
 		return payments.Callback{}, fmt.Errorf("%w: %w", payments.ErrMalformed, err)
 	}
-	return payments.Callback(w), nil
+	return payments.Callback{EventID: w.EventID, Type: w.Type, Payment: w.Payment, Reference: w.Reference, Report: w.Report}, nil
 }
 
 // decide is the shopper at the bank's page: it changes the session and says nothing.

@@ -22,6 +22,11 @@ func (s *Service) Callback(ctx context.Context, provider string, header map[stri
 	if err != nil {
 		return s.refused(provider, err)
 	}
+	if completer, ok := prov.(Completer); ok && cb.About != "" {
+		if cb, err = s.complete(ctx, completer, cb); err != nil {
+			return fmt.Errorf("payments: callback %s of %s: %w", cut(cb.EventID), provider, err)
+		}
+	}
 	if cb.EventID == "" || len(cb.EventID) > maxEventID {
 		return fmt.Errorf("%w: no event id, or one that is too long", ErrMalformed)
 	}
@@ -38,6 +43,16 @@ func (s *Service) Callback(ctx context.Context, provider string, header map[stri
 		s.Wake()
 	}
 	return nil
+}
+
+func (s *Service) complete(ctx context.Context, prov Completer, cb Callback) (Callback, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.opt.CallTimeout)
+	defer cancel()
+	whole, err := prov.Complete(ctx, cb)
+	if err != nil {
+		return cb, err
+	}
+	return whole, nil
 }
 
 // tidy leaves one way to read what a callback is about.

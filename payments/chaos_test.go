@@ -31,6 +31,7 @@ type chaos struct {
 	waiting []said // callbacks under way, also for a second time
 	seen    map[string]int64
 	dropped map[string]bool // payments of which a callback was lost for good
+	unheard map[string]bool // payments of which the lost callback was of a refund
 	wrong   []string        // errors that no story explains
 }
 
@@ -38,6 +39,7 @@ type said struct {
 	payment payments.Payment
 	event   string
 	report  payments.Report
+	refund  bool // it tells of a refund that was made at the bank
 }
 
 func latePolicies() []payments.LatePolicy {
@@ -99,7 +101,7 @@ func newChaos(t *testing.T, store payments.Store, late payments.LatePolicy) *cha
 			Policy: payments.Policy{Late: late}, Workers: 1,
 			NewID: func(prefix string, _ time.Time) string { made++; return fmt.Sprintf("%s%026d", prefix, made) },
 		}),
-		store: frail, seen: map[string]int64{}, dropped: map[string]bool{},
+		store: frail, seen: map[string]int64{}, dropped: map[string]bool{}, unheard: map[string]bool{},
 	}
 	c.opt.Logger = slog.New(errorSink{slog.DiscardHandler, c})
 	c.restart()
@@ -166,6 +168,7 @@ func (c *chaos) run(rt *rapid.T) {
 		"review":  c.doReview,
 		"close":   c.doClose,
 		"wait":    c.doWait,
+		"bank":    c.doBankRefund,
 		"settle":  func(rt *rapid.T) { c.bank.settleTransfers(rapid.Bool().Draw(rt, "well")) },
 		"slow":    func(rt *rapid.T) { c.bank.slow = rapid.Bool().Draw(rt, "refunds take days") },
 		"mood": func(rt *rapid.T) {
@@ -238,7 +241,25 @@ func (c *chaos) doDecide(rt *rapid.T) {
 		rt.Skip("the bank would not do that")
 	}
 	c.sent++
-	c.waiting = append(c.waiting, said{p, fmt.Sprint("evt_", c.sent), report})
+	c.waiting = append(c.waiting, said{p, fmt.Sprint("evt_", c.sent), report, false})
+}
+
+// doBankRefund is somebody at the bank who sends money back. The bank's callback
+// says it as a whole report, or tells of nothing but the refund.
+func (c *chaos) doBankRefund(rt *rapid.T) {
+	p := c.pick(rt)
+	if c.bank.sessions[p.Reference] == nil {
+		rt.Skip("no session")
+	}
+	report, made, ok := c.bank.refundItself(p.Reference, rapid.SampledFrom([]int64{1, 300, 700, 1000}).Draw(rt, "bank's refund"))
+	if !ok {
+		rt.Skip("the bank would not do that")
+	}
+	if rapid.Bool().Draw(rt, "only the refund") {
+		report.State, report.Captured, report.Transfers = payments.ReportNothing, 0, []payments.Transfer{made}
+	}
+	c.sent++
+	c.waiting = append(c.waiting, said{p, fmt.Sprint("evt_", c.sent), report, true})
 }
 
 func (c *chaos) doDeliver(rt *rapid.T) {
@@ -259,6 +280,7 @@ func (c *chaos) doDeliver(rt *rapid.T) {
 		return
 	case "drop":
 		c.dropped[w.payment.ID] = true
+		c.unheard[w.payment.ID] = c.unheard[w.payment.ID] || w.refund
 	}
 	c.waiting = slices.Delete(c.waiting, at, at+1)
 }

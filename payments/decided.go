@@ -69,6 +69,9 @@ func (c *change) accept(p *Payment) (Verdict, error) {
 	}
 	c.takeReported(p)
 	c.enter(p, p.acceptedStatus())
+	if p.Refunded > 0 {
+		c.refunded(p)
+	}
 	return Applied, nil
 }
 

@@ -82,7 +82,7 @@
 //
 // Implement [Provider], hand it to [NewService] under its name, and point its
 // webhook at POST /v1/callbacks/{name}. What must hold: a repeated key has its
-// effect once; Cancel and Void report what the session is instead of failing when
+// effect once; messages that do not name the payment need a [Completer]; Cancel and Void report what the session is instead of failing when
 // something else happened first; errors are told apart as [Provider] says, for an
 // error that is read as a final no ends things; the callback is verified on the
 // raw bytes. The provider's quirks of currency and naming end in its package.
@@ -111,8 +111,11 @@
 //     in the reported currency. It can never be accepted.
 //   - What is approved and not captured of a partially captured payment lapses at
 //     the provider. The merchant may capture it until then; nothing waits for it.
-//   - A refund that a person made at the provider, outside of this system, is not
-//     adopted. It has no cause here and would need a person to say what it was for.
+//   - A refund that a person made at the provider is taken into the books when
+//     the provider tells of it: one per reference, with the cause "provider", as
+//     events like any other. Where its money is promised to a refund of ours it
+//     waits for the provider's no to that one. What is settled there for a payment
+//     that waits for a person here is settled.
 //   - A payment's jitter is computed from its id and count instead of drawn, which
 //     keeps the transition function pure and a test's run repeatable.
 //

@@ -28,7 +28,8 @@ const (
 	CauseShopper  Cause = "shopper"
 	CauseTimer    Cause = "timer"
 	CauseOperator Cause = "operator"
-	CauseOrder    Cause = "order" // the order was cancelled or expired, or is paid by another payment
+	CauseOrder    Cause = "order"    // the order was cancelled or expired, or is paid by another payment
+	CauseProvider Cause = "provider" // of a refund: somebody made it at the provider, such as in its dashboard
 )
 
 // Payment is one attempt to pay one order.

@@ -156,8 +156,8 @@ func (s *Service) ask(ctx context.Context, prov Provider, p *Payment) []Fact {
 	}
 	facts := []Fact{Told{Payment: p.ID, Report: r, Asked: true}}
 	pending := p.nextRefund()
-	if pending == nil {
-		return facts
+	if pending == nil || pending.Cause == CauseProvider {
+		return facts // one that was made there is not ours to ask for
 	}
 	for _, t := range r.Transfers {
 		if p.transfer(t) == pending {

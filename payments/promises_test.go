@@ -102,9 +102,10 @@ func (c *chaos) checkEnd(rt *rapid.T, p payments.Payment) int64 {
 }
 
 // told reports whether the bank's last word can have reached us: nobody asks
-// about a payment that ended, so a dropped late callback stays unknown to us.
+// about a payment that ended, so a dropped late callback stays unknown to us, and
+// so does that of a refund at the bank of a payment that is closed.
 func (c *chaos) told(p payments.Payment) bool {
 	ended := slices.Contains([]payments.Status{payments.StatusFailed, payments.StatusExpired,
 		payments.StatusCancelled, payments.StatusVoided}, p.Status)
-	return !ended || !c.dropped[p.ID]
+	return !c.unheard[p.ID] && (!ended || !c.dropped[p.ID])
 }

@@ -88,13 +88,17 @@ type NewTransfer struct {
 	Reason    string
 }
 
-// Transfer is what the provider says about one refund.
+// Transfer is what the provider says about one refund: one of ours, or one that
+// somebody made at the provider.
 type Transfer struct {
-	Refund    string       `json:"refund,omitempty"`    // our id, where the provider carries it
-	Reference string       `json:"reference,omitempty"` // the provider's id
-	Status    RefundStatus `json:"status"`              // pending, succeeded, failed, requires_action or cancelled
-	Code      string       `json:"code,omitempty"`      // why it failed, one word
-	At        time.Time    `json:"at,omitzero"`         // the provider's time
+	Refund    string `json:"refund,omitempty"`    // our id, where the provider carries it
+	Reference string `json:"reference,omitempty"` // the provider's id
+	// Amount is in minor units of the session's currency. Without it a refund that
+	// we did not ask for cannot be taken into account.
+	Amount int64        `json:"amount,omitempty"`
+	Status RefundStatus `json:"status"`         // pending, succeeded, failed, requires_action or cancelled
+	Code   string       `json:"code,omitempty"` // why it failed, one word
+	At     time.Time    `json:"at,omitzero"`    // the provider's time
 }
 
 // ReportState is what a session is, in the words that all providers share.
@@ -102,6 +106,7 @@ type ReportState string
 
 // The states of a session. There is none for "I could not find out": that is an error.
 const (
+	ReportNothing    ReportState = ""           // it is not about the session, only about the transfers
 	ReportOpen       ReportState = "open"       // the shopper has not decided
 	ReportProcessing ReportState = "processing" // the shopper has, the bank has not
 	ReportAuthorized ReportState = "authorized" // approved, not captured
@@ -136,9 +141,22 @@ type Callback struct {
 	Type      string // the provider's own word, kept as it came
 	Payment   string // our id, as the provider carries it; may be empty
 	Reference string // the provider's id of the session; may be empty
+	// About is what a [Completer] needs to find out the rest.
+	About string
 	// Report is nil when the type means nothing to us: it is stored and
 	// acknowledged, and changes nothing.
 	Report *Report
+}
+
+// Completer is a Provider some of whose messages do not say enough: they name
+// something of the provider's own instead of our payment, or tell that something
+// happened and not what.
+type Completer interface {
+	// Complete asks the provider what a verified callback with an About means, and
+	// returns it with its Payment and Report; without a Report where it is about
+	// nothing of ours. Errors as those of Provider: the callback is then not taken,
+	// and the provider sends it again.
+	Complete(ctx context.Context, cb Callback) (Callback, error)
 }
 
 // Errors of a provider.

@@ -36,7 +36,7 @@ func (f Sent) apply(c *change) (Verdict, error) {
 func (p *Payment) transfer(t Transfer) *Refund {
 	for i := range p.Refunds {
 		r := &p.Refunds[i]
-		if t.Refund == r.ID || t.Refund == "" && t.Reference != "" && t.Reference == r.Reference {
+		if t.Refund == r.ID || t.Reference != "" && t.Reference == r.Reference {
 			return r
 		}
 	}
@@ -103,7 +103,17 @@ func (c *change) refunded(p *Payment) {
 		c.enter(p, StatusPartiallyRefunded)
 	case all && (p.Status.settled() || p.Status == StatusRefundPending):
 		c.enter(p, StatusRefunded)
+	case all && p.decidedElsewhere():
+		c.enter(p, StatusRefundPending)
+		c.enter(p, StatusRefunded)
 	}
+}
+
+// decidedElsewhere reports whether a payment that a person has to decide about
+// has no money left to decide about: all of it was sent back at the provider.
+func (p *Payment) decidedElsewhere() bool {
+	open := p.Status == StatusLateSuccess || p.Status == StatusReview && !p.held()
+	return open && p.Captured > 0 && (p.Reported == nil || p.Captured >= p.Reported.Amount)
 }
 
 // undone is a refund that will not happen. Where the money had to go back, a

@@ -51,12 +51,18 @@ func (c *change) report(p *Payment, r Report) Verdict {
 	if verdict == Early {
 		return Early
 	}
+	fits := true
 	for _, t := range r.Transfers {
 		if known := p.transfer(t); known != nil {
 			c.transfer(p, known, t)
+			continue
 		}
+		fits = c.adopt(p, r, t) && fits
 	}
 	c.resolve(p, r)
+	if !fits {
+		return Early
+	}
 	if p.Sequence == before {
 		return Same
 	}
@@ -121,7 +127,7 @@ func (c *change) processing(p *Payment, r Report) {
 // resolve closes the open intent that the report answers.
 func (c *change) resolve(p *Payment, r Report) {
 	in := p.OpenIntent()
-	if in == nil {
+	if in == nil || r.State == ReportNothing {
 		return
 	}
 	gone := r.State == ReportCancelled || r.State == ReportExpired || r.State == ReportFailed
