@@ -10,7 +10,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -27,7 +26,7 @@ const (
 type Bus struct {
 	o        Options
 	log      *slog.Logger
-	server   *server.Server // nil when it is outside
+	server   *host // nil when it is outside
 	conn     *nats.Conn
 	js       jetstream.JetStream
 	stream   atomic.Pointer[streamState]
@@ -83,7 +82,7 @@ func (b *Bus) connect() (err error) {
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { b.log.Warn("NATS", "error", err) }),
 	}
 	if b.o.URL == "" {
-		if b.server, err = embed(b.o); err != nil {
+		if b.server, err = newHost(b.o); err != nil {
 			return err
 		}
 		opts = append(opts, nats.InProcessServer(b.server))
@@ -219,8 +218,7 @@ func (b *Bus) Close() error {
 		b.conn.Close()
 	}
 	if b.server != nil {
-		b.server.Shutdown()
-		b.server.WaitForShutdown()
+		b.server.close()
 	}
 	return nil
 }

@@ -49,7 +49,9 @@
 //   - Messages are kept for 30 days. What is older is asked of its owner.
 //   - Files are synced every 10 s, not at every message: that would cost ten times
 //     the latency for a copy of what the database has synced already.
-//   - The embedded server has no port; we speak to it through memory.
+//   - The embedded server has no port; we speak to it through memory. It is started
+//     anew after a write that failed: a server that met a full disk refuses every
+//     message from then on, also when there is room again.
 //
 // nats.go and nats-server are what the stream is; nothing else imports them.
 package natsbus

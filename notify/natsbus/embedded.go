@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -13,11 +14,15 @@ import (
 const (
 	maxPayload = 1 << 20
 	startUp    = 20 * time.Second // a large store takes its time
+	// maxStore leaves the last word to the disk. The server's own default is three
+	// quarters of what is free when it starts, which stays little for ever when it
+	// was started on a disk that was full for a moment.
+	maxStore = 1 << 50
 )
 
 // embed starts a server in this process: no port, no signals, no memory without
-// bound.
-func embed(o Options) (*server.Server, error) {
+// bound. broken, which has room for one, is sent to once it can no longer write.
+func embed(o Options, broken chan<- struct{}) (*server.Server, error) {
 	if o.StoreDir == "" {
 		return nil, errors.New("natsbus: neither a URL nor a directory for the embedded server")
 	}
@@ -31,6 +36,7 @@ func embed(o Options) (*server.Server, error) {
 		JetStream:              true,
 		StoreDir:               o.StoreDir,
 		JetStreamMaxMemory:     o.MemoryBytes,
+		JetStreamMaxStore:      maxStore,
 		SyncInterval:           o.SyncInterval,
 		MaxPayload:             maxPayload,
 		DisableJetStreamBanner: true,
@@ -38,7 +44,7 @@ func embed(o Options) (*server.Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("natsbus: embedded server: %w", err)
 	}
-	log := serverLog{o.Logger.With("from", "nats-server"), make(chan string, 1)}
+	log := serverLog{o.Logger.With("from", "nats-server"), make(chan string, 1), broken}
 	s.SetLoggerV2(log, false, false, false)
 	s.Start()
 	if err := log.awaitStart(s); err != nil {
@@ -66,15 +72,29 @@ func (l serverLog) awaitStart(s *server.Server) error {
 
 // serverLog is the server's log, quiet unless something is wrong.
 type serverLog struct {
-	log   *slog.Logger
-	fatal chan string // the first fatal error
+	log    *slog.Logger
+	fatal  chan string     // the first fatal error
+	broken chan<- struct{} // a store was given up
 }
 
 func (l serverLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Debugf(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Tracef(format string, v ...any)  { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l serverLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
-func (l serverLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+
+// Errorf also listens for the server's word that it gives up a store: it has no
+// other sign for that.
+func (l serverLog) Errorf(format string, v ...any) {
+	text := fmt.Sprintf(format, v...)
+	l.log.Error(text)
+	if !strings.Contains(strings.ToLower(text), "critical write error") {
+		return
+	}
+	select {
+	case l.broken <- struct{}{}:
+	default:
+	}
+}
 
 // Fatalf is the server's last word; it does not end the process.
 func (l serverLog) Fatalf(format string, v ...any) {
