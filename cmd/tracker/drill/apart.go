@@ -5,6 +5,5 @@ import (
 	"errors"
 )
 
-func sqliteFull(context.Context, Options) (Result, error) { return Result{}, errors.ErrUnsupported }
-func rolling(context.Context, Options) (Result, error)    { return Result{}, errors.ErrUnsupported }
-func hostile(context.Context, Options) (Result, error)    { return Result{}, errors.ErrUnsupported }
+func rolling(context.Context, Options) (Result, error) { return Result{}, errors.ErrUnsupported }
+func hostile(context.Context, Options) (Result, error) { return Result{}, errors.ErrUnsupported }

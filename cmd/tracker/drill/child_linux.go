@@ -37,11 +37,6 @@ func childrenOf(pid int) ([]int, error) {
 	return list, nil
 }
 
-// limitFiles bounds the size of files that a process writes from now on.
-func limitFiles(pid int, bytes uint64) error {
-	return unix.Prlimit(pid, unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: bytes, Max: unix.RLIM_INFINITY}, nil)
-}
-
 // mountSmall puts a file system of the given size at dir.
 func mountSmall(dir string, bytes int64) error {
 	return unix.Mount("tmpfs", dir, "tmpfs", 0, fmt.Sprintf("size=%d", bytes))

@@ -10,6 +10,5 @@ import (
 func attributes(base *syscall.SysProcAttr) *syscall.SysProcAttr { return base }
 
 func childrenOf(int) ([]int, error)  { return nil, errors.ErrUnsupported }
-func limitFiles(int, uint64) error   { return errors.ErrUnsupported }
 func mountSmall(string, int64) error { return errors.ErrUnsupported }
 func unmount(string) error           { return errors.ErrUnsupported }

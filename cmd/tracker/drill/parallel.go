@@ -12,6 +12,7 @@ func parallel(ctx context.Context, n, width int, do func(i int) error) error {
 	var once sync.Once
 	var failed error
 	var group sync.WaitGroup
+	whole := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	for range min(width, n) {
@@ -26,8 +27,8 @@ func parallel(ctx context.Context, n, width int, do func(i int) error) error {
 		})
 	}
 	group.Wait()
-	if failed == nil && int(next.Load()) < n {
-		failed = ctx.Err()
+	if failed == nil {
+		failed = whole.Err() // then some were not done
 	}
 	return failed
 }

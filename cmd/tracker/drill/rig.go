@@ -35,12 +35,14 @@ type server struct {
 // Rig is a whole deployment on loopback: processes in roles, a NATS cluster,
 // PostgreSQL, the bank, and a link between any two of them.
 type Rig struct {
-	o    Options
-	dir  string
-	key  string
-	http *http.Client
+	o      Options
+	dir    string
+	key    string // the demo merchant's
+	secret string // of the tokens
+	http   *http.Client
 
-	pg      *postgres
+	pg      *postgres // nil: SQLite
+	data    string    // of the single process that has it
 	brokers []*broker
 	bank    *child
 	servers []*server
@@ -57,7 +59,7 @@ func newRig(o Options) (*Rig, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost = 256
-	return &Rig{o: o, dir: dir, key: "sk_test_" + rand.Text(), http: &http.Client{Transport: transport, Timeout: 10 * time.Second}, fronts: map[string]*Link{}}, nil
+	return &Rig{o: o, dir: dir, key: "sk_test_" + rand.Text(), secret: rand.Text() + rand.Text(), http: &http.Client{Transport: transport, Timeout: 10 * time.Second}, fronts: map[string]*Link{}}, nil
 }
 
 // startRig starts everything. Close the rig in the end, also after an error.
@@ -77,27 +79,23 @@ func (r *Rig) tracker(ctx context.Context) error {
 	if err := r.places(); err != nil {
 		return err
 	}
-	shared := map[string]string{
-		"TRACKER_SANDBOX": "true", "TRACKER_SANDBOX_KEY": r.key, "TRACKER_LOG_LEVEL": "warn", "TRACKER_DRAIN": "500ms", "TRACKER_RECONCILE_AFTER": "2s",
-		"TRACKER_TOKEN_SECRET": rand.Text() + rand.Text(), "TRACKER_BANK_SECRET": "whsec_" + base64.StdEncoding.EncodeToString([]byte(rand.Text())),
-		"TRACKER_NATS_REPLICAS": "3", "TRACKER_LIMIT_READS": "0", "TRACKER_LIMIT_WRITES": "0", "TRACKER_LIMIT_CONNECTS": "0",
-		"TRACKER_MAX_WATCHERS": "0", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "0", "TRACKER_MAX_WATCHERS_PER_ORDER": "0",
-	}
+	shared, secret, bank := r.common(), "whsec_"+base64.StdEncoding.EncodeToString([]byte(rand.Text())), freeAddr()
+	shared["TRACKER_BANK_SECRET"], shared["TRACKER_NATS_REPLICAS"] = secret, "3"
 	callbacks, err := r.link("bank", "payments", r.addrs("payments")...)
 	if err != nil {
 		return err
 	}
 	shared["TRACKER_PUBLIC_URL"] = "http://" + callbacks.Addr()
-	bankAddr := freeAddr()
-	r.bank = &child{name: "bank", dir: r.dir, args: append(append([]string{}, r.o.Program...), "bank"), ready: accepts(bankAddr), env: environment(map[string]string{
-		"TRACKER_BANK_ADDR": bankAddr, "TRACKER_BANK_SECRET": shared["TRACKER_BANK_SECRET"], "TRACKER_DATA_DIR": filepath.Join(r.dir, "bank"), "TRACKER_LOG_LEVEL": "warn"})}
-	if err := r.bank.start(ctx); err != nil {
+	if r.edge != "" {
+		shared["TRACKER_PUBLIC_URL"] = r.edge
+	}
+	if err := r.startBank(ctx, bank, secret); err != nil {
 		return err
 	}
 	var group sync.WaitGroup
 	failed := make([]error, len(r.servers))
 	for i, s := range r.servers {
-		env, err := r.environmentOf(s, shared, bankAddr)
+		env, err := r.environmentOf(s, shared, bank)
 		if err != nil {
 			return err
 		}
@@ -106,6 +104,22 @@ func (r *Rig) tracker(ctx context.Context) error {
 	}
 	group.Wait()
 	return errors.Join(failed...)
+}
+
+// common is what every process of the tracker is told.
+func (r *Rig) common() map[string]string {
+	return map[string]string{
+		"TRACKER_SANDBOX": "true", "TRACKER_SANDBOX_KEY": r.key, "TRACKER_LOG_LEVEL": "warn", "TRACKER_DRAIN": "500ms", "TRACKER_RECONCILE_AFTER": "2s",
+		"TRACKER_TOKEN_SECRET": r.secret, "TRACKER_LIMIT_READS": "0", "TRACKER_LIMIT_WRITES": "0", "TRACKER_LIMIT_CONNECTS": "0",
+		"TRACKER_MAX_WATCHERS": "0", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "0", "TRACKER_MAX_WATCHERS_PER_ORDER": "0",
+	}
+}
+
+// startBank runs the sandbox bank, which keeps its journal in the rig's directory.
+func (r *Rig) startBank(ctx context.Context, addr, secret string) error {
+	r.bank = &child{name: "bank", dir: r.dir, args: append(append([]string{}, r.o.Program...), "bank"), ready: accepts(addr), env: environment(map[string]string{
+		"TRACKER_BANK_ADDR": addr, "TRACKER_BANK_SECRET": secret, "TRACKER_DATA_DIR": filepath.Join(r.dir, "bank"), "TRACKER_LOG_LEVEL": "warn"})}
+	return r.bank.start(ctx)
 }
 
 // places gives every process its addresses, and every role a front.
@@ -216,7 +230,7 @@ func (r *Rig) heal() {
 
 func (r *Rig) of(role string) (list []*server) {
 	for _, s := range r.servers {
-		if role == "" || s.role == role {
+		if strings.Contains(s.role, role) {
 			list = append(list, s)
 		}
 	}
@@ -251,6 +265,11 @@ func (r *Rig) ready(ctx context.Context) error {
 // Close ends everything, says what was in the logs that must not be, and deletes
 // the directory unless it is to be kept.
 func (r *Rig) Close() error {
+	err := r.end()
+	return errors.Join(err, r.remove(err))
+}
+
+func (r *Rig) end() error {
 	var group sync.WaitGroup
 	for _, c := range r.children() {
 		group.Go(func() {
@@ -268,11 +287,16 @@ func (r *Rig) Close() error {
 		k.Close()
 	}
 	r.http.CloseIdleConnections()
-	if r.o.Keep || err != nil {
+	return err
+}
+
+// remove deletes the directory, unless somebody will want to read the logs.
+func (r *Rig) remove(failed error) error {
+	if r.o.Keep || failed != nil {
 		fmt.Fprintf(r.o.Progress, "the logs are in %s\n", r.dir)
-		return err
+		return nil
 	}
-	return errors.Join(err, os.RemoveAll(r.dir))
+	return os.RemoveAll(r.dir)
 }
 
 // logs finds what must never be in one.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -63,6 +64,7 @@ func (s *session) warm(ctx context.Context) error {
 func (s *session) drill(ctx context.Context, d Drill) (Result, error) {
 	began, before := time.Now(), s.history.Counts()
 	s.note = ""
+	s.crowd.most.Store(0)
 	s.crowd.fresh()
 	times, err := d.harm(ctx, s)
 	s.rig.heal()
@@ -72,7 +74,7 @@ func (s *session) drill(ctx context.Context, d Drill) (Result, error) {
 	if err := s.flows(ctx); err != nil {
 		return Result{}, err
 	}
-	gap := s.crowd.silence()
+	gap := s.crowd.longest()
 	r := s.judge(ctx, before)
 	r.Name, r.About, r.Times, r.Watchers, r.Gap, r.Note = d.Name, d.About, times, s.o.Watchers, gap, s.note
 	r.Took = time.Since(began)
@@ -120,21 +122,27 @@ func (s *session) judge(ctx context.Context, before Counts) Result {
 
 func (s *session) settle(ctx context.Context) (v Verdict) {
 	for deadline := time.Now().Add(patience); ; {
-		feeds := s.history.Dirty()
-		within, cancel := context.WithDeadline(ctx, deadline)
-		truth, err := s.rig.truths(within, feeds)
-		cancel()
-		if err != nil {
-			v = Verdict{Faults: []string{"the database's side is not known: " + err.Error()}, Unsure: 1}
-		} else {
-			v = s.history.Verify(feeds, truth)
-			s.totals(ctx, &v)
-		}
+		v = s.verdict(ctx)
 		if v.OK() || ctx.Err() != nil || time.Now().After(deadline) {
 			return v
 		}
 		_ = rest(ctx, 250*time.Millisecond) // ctx is asked in any case
 	}
+}
+
+// verdict is how things stand now.
+func (s *session) verdict(ctx context.Context) (v Verdict) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	feeds := s.history.Dirty()
+	truth, err := s.rig.truths(ctx, feeds)
+	if err != nil {
+		v.fault(&v.Unsure, 1, "the database's side is not known: %v", err)
+		return v
+	}
+	v = s.history.Verify(feeds, truth)
+	s.totals(ctx, &v)
+	return v
 }
 
 // totals compares what only the database and the metrics know.
@@ -143,9 +151,6 @@ func (s *session) totals(ctx context.Context, v *Verdict) {
 		if n, err := p.metric(ctx, `tracker_payments{condition="overdue"}`); err == nil && n > 0 {
 			v.fault(&v.Money, int64(n), "%v payments are overdue", n)
 		}
-	}
-	if s.rig.pg == nil {
-		return
 	}
 	waiting, orders, payments, err := s.rig.count(ctx)
 	if err != nil {
@@ -171,6 +176,9 @@ func (s *session) totals(ctx context.Context, v *Verdict) {
 
 // sql opens the database directly, past all links.
 func (r *Rig) sql(ctx context.Context) (*dbconn.DB, error) {
+	if r.pg == nil {
+		return dbconn.Open(ctx, dbconn.Options{Path: filepath.Join(r.data, "tracker.db"), Logger: slog.New(slog.DiscardHandler)})
+	}
 	return dbconn.Open(ctx, dbconn.Options{URL: "postgres://tracker@" + r.pg.addr + "/postgres?sslmode=disable", Logger: slog.New(slog.DiscardHandler)})
 }
 

@@ -24,7 +24,8 @@ type Crowd struct {
 	pick    func() *Feed
 
 	latest  atomic.Int64 // when the last event arrived anywhere, unix nanoseconds
-	gap     atomic.Int64 // the longest time without one, nanoseconds
+	gap     atomic.Int64 // the longest time without one since fresh, nanoseconds
+	most    atomic.Int64 // the longest of all before
 	open    atomic.Int64 // watchers whose stream is open
 	refused atomic.Int64 // connects that were answered with 429 or 503
 	dialed  atomic.Int64
@@ -220,11 +221,14 @@ func (c *Crowd) event(v *View, seq int64, kind string, data bool) error {
 	return nil
 }
 
-// fresh forgets the longest gap, and begins a new one now.
+// fresh begins a new count of the longest time without an event, now.
 func (c *Crowd) fresh() {
+	c.most.Store(max(c.most.Load(), c.gap.Swap(0)))
 	c.latest.Store(time.Now().UnixNano())
-	c.gap.Store(0)
 }
 
-// silence is the longest time without an event since fresh, until now.
+// silence is the longest time between two events since fresh.
 func (c *Crowd) silence() time.Duration { return time.Duration(c.gap.Load()) }
+
+// longest is the same since most was cleared.
+func (c *Crowd) longest() time.Duration { return time.Duration(max(c.gap.Load(), c.most.Load())) }
