@@ -48,12 +48,12 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 		run = s.deps.Once.Leased
 	}
 	label := request.Owner + "/" + key
-	sealed, replayed, err := run(ctx, request, func(ctx context.Context) ([]byte, error) {
-		a, err := r.do(ctx, c)
-		if err != nil {
+	var made answer
+	sealed, replayed, err := run(ctx, request, func(ctx context.Context) (_ []byte, err error) {
+		if made, err = r.do(ctx, c); err != nil {
 			return nil, err
 		}
-		plain, err := json.Marshal(a)
+		plain, err := json.Marshal(made)
 		if err != nil {
 			return nil, err
 		}
@@ -62,8 +62,11 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 	if err != nil {
 		return answer{}, err
 	}
+	if !replayed {
+		return made, nil
+	}
 	a, err := s.unseal(sealed, label)
-	if err == nil && replayed {
+	if err == nil {
 		s.metrics.replayed.Inc()
 		a.Header["Idempotency-Replayed"] = "true"
 	}

@@ -136,7 +136,10 @@ func (e Event) Encode() ([]byte, error) { return e.MarshalJSON() } // json.Marsh
 // version does not know are ignored, so that an older process can read what a
 // newer one writes.
 func Decode(message []byte) (Event, error) {
-	var env envelope
+	var env struct {
+		envelope
+		Data map[string]json.RawMessage `json:"data"` // in the same pass
+	}
 	if err := json.Unmarshal(message, &env); err != nil {
 		return Event{}, fmt.Errorf("eventwire: decode: %w", err)
 	}
@@ -154,10 +157,7 @@ func Decode(message []byte) (Event, error) {
 	case env.ID == "" || env.Type == "" || env.Subject == "" || env.Merchant == "" || env.Seq < 1:
 		return Event{}, errors.New("eventwire: id, type, subject, merchant and seq must be there")
 	}
-	var data map[string]json.RawMessage
-	if err := json.Unmarshal(env.Data, &data); err != nil {
-		return Event{}, fmt.Errorf("eventwire: decode data: %w", err)
-	}
+	data := env.Data
 	e := Event{
 		ID: env.ID, Kind: kind, Type: env.Type, Subject: env.Subject, Time: env.Time, Seq: env.Seq,
 		Merchant: env.Merchant, Owner: env.Owner, Epoch: env.Epoch, Closed: env.Closed, Trace: env.Trace, Resource: data[string(kind)],
