@@ -36,13 +36,13 @@ func (c *benchAll) measure(ctx context.Context, out *console, r *report) error {
 		{"fanout", &benchFanout{Clients: c.Clients, Events: 10, Runs: 1}},
 		{"publish", &benchPublish{Watched: []int{few, c.Clients}, Events: 2000, Rate: 1000, Runs: 1}},
 		{"storm", &benchStorm{Clients: c.Clients, Rate: 100, Within: c.For, For: 2 * c.For}},
-		{"stalled", &benchStalled{Clients: c.Clients, Rate: 200, For: 2 * c.For, Hot: 20}},
+		{"stalled", &benchStalled{Clients: c.Clients, Rate: 200, For: c.For, Hot: 20, Runs: 1}},
 		{"polls", &benchPolls{Clients: 16, For: c.For, Runs: 1}},
 		{"longpoll", &benchLongPoll{Clients: c.Clients}},
 		{"callback", &benchCallback{Payments: max(1, int(50*min(c.For, 30*time.Second).Seconds())), Rate: 50}},
 		{"latency", &benchLatency{Orders: c.Clients, Rate: 200, For: c.For}},
 		{"transports", &benchTransports{Clients: few, Events: 4, Every: 500 * time.Millisecond, Interval: time.Second}},
-		{"orders", &benchOrders{Clients: 64, For: c.For}},
+		{"orders", &benchOrders{Clients: 64, For: c.For, Rounds: 2}},
 	} {
 		progress(out, "%s: %s", part.name, part.m.setting())
 		if err := part.m.measure(ctx, out, r); err != nil {

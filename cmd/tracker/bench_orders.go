@@ -6,24 +6,19 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"sync/atomic"
 	"time"
-
-	orm "gorm.io/gorm" // the test of the import table has a gorm of its own
-
-	"tracker/config/dbconn"
 )
 
 // benchOrders measures how many orders per second can be made.
 type benchOrders struct {
 	benchFlags
 	Clients     int           `default:"64" help:"Clients that make one order after the other. Default: 64."`
-	For         time.Duration `default:"10s" help:"How long each load lasts. Default: 10s."`
+	For         time.Duration `default:"12s" help:"How long each way is measured, in all rounds. Default: 12s."`
+	Rounds      int           `default:"3" help:"In how many rounds: the ways take turns. Default: 3."`
 	DatabaseURL string        `name:"database-url" placeholder:"URL" help:"An empty PostgreSQL database to use. Default: SQLite."`
 }
 
@@ -32,13 +27,18 @@ func (benchOrders) Help() string {
 	return `POST /v1/orders through the whole program: HTTP, key, limits, idempotency,
 transaction, outbox, and behind it relay, stream and feed. Beside it the very
 statements of such a call, committing by themselves with the same concurrency
-on the same kind of database.`
+on the same kind of database: through the program's own connections, one commit
+for each (SQLite), and by pgbench where it is installed (PostgreSQL). CPU is that
+of the program and of its clients, without that of PostgreSQL.
+
+The ways take turns, so that a machine that does something else meanwhile slows
+all of them. The program gets time to finish what a round left behind.`
 }
 
 // Run measures.
 func (c *benchOrders) Run(ctx context.Context, out *console) error {
-	if c.Clients < 1 || c.For <= 0 {
-		return errors.New("--clients must be at least 1, and --for longer than nothing")
+	if c.Clients < 1 || c.For <= 0 || c.Rounds < 1 {
+		return errors.New("--clients and --rounds must be at least 1, and --for longer than nothing")
 	}
 	return c.run(ctx, out, "orders", c)
 }
@@ -48,50 +48,173 @@ func (c *benchOrders) setting() string {
 	if c.DatabaseURL != "" {
 		database = "PostgreSQL"
 	}
-	return fmt.Sprintf("%d clients for %s, %s", c.Clients, c.For, database)
+	return fmt.Sprintf("%d clients for %s in %d rounds, %s", c.Clients, c.For, max(c.Rounds, 1), database)
 }
 
-func (c *benchOrders) measure(ctx context.Context, out *console, r *report) error {
-	progress(out, "orders: the whole program")
-	api, err := c.throughAPI(ctx, r)
-	if err != nil {
-		return err
+// The ways of making orders.
+const (
+	wayAPI       = "POST /v1/orders"
+	wayAlone     = "the statements"
+	wayOneByOne  = "one commit each"
+	wayByPgbench = "pgbench"
+)
+
+// orderWay is one way of making orders, and what it came to.
+type orderWay struct {
+	name  string
+	slice func(ctx context.Context, w *orderWay, d time.Duration) error
+	rest  func(ctx context.Context) error // until nothing is left to do; may be nil
+	pids  []int                           // the servers that work for it, beside this process
+
+	made int64
+	took histogram
+	time time.Duration
+	cpu  time.Duration
+}
+
+func (w *orderWay) rate() float64 { return float64(w.made) / max(w.time.Seconds(), 1e-9) }
+
+func (c *benchOrders) measure(ctx context.Context, out *console, r *report) (err error) {
+	var ways []*orderWay
+	for _, open := range []func(context.Context) (*orderWay, func() error, error){c.throughAPI, c.alone, c.oneByOne, c.byPgbench} {
+		w, end, err := open(ctx)
+		if err != nil {
+			return err
+		}
+		if w == nil {
+			continue // not with this database
+		}
+		defer func() { err = errors.Join(err, end()) }()
+		ways = append(ways, w)
 	}
-	progress(out, "orders: the statements by themselves")
-	alone, err := c.alone(ctx, r)
-	if err != nil {
-		return err
+	for range max(c.Rounds, 1) {
+		for _, w := range ways {
+			progress(out, "orders: %s", w.name)
+			if err := c.round(ctx, w); err != nil {
+				return fmt.Errorf("%s: %w", w.name, err)
+			}
+		}
 	}
-	r.atLeast("orders", "rate, times that of the same statements by themselves", 0.6, api/max(alone, 1), "×")
+	c.tell(r, ways)
 	return nil
 }
 
-func (c *benchOrders) throughAPI(ctx context.Context, r *report) (float64, error) {
+func (c *benchOrders) tell(r *report, ways []*orderWay) {
+	rate := map[string]float64{}
+	for _, w := range ways {
+		rate[w.name] = w.rate()
+		r.add("orders", w.name, "orders per second", w.rate(), "")
+		if w.took.count.Load() > 0 {
+			r.delays("orders", w.name, "took", &w.took)
+		}
+		if w.cpu > 0 {
+			r.add("orders", w.name, "CPU per order", float64(w.cpu.Microseconds())/float64(max(w.made, 1)), "µs")
+		}
+	}
+	r.atLeast("orders", "rate, times that of the same statements by themselves", 0.6, rate[wayAPI]/max(rate[wayAlone], 1), "×")
+	if one := rate[wayOneByOne]; one > 0 {
+		r.atLeast("orders", "the statements, times as many as with one commit each", 3, rate[wayAlone]/one, "×")
+		r.atLeast("orders", "rate, times that of the statements with one commit each", 3, rate[wayAPI]/one, "×")
+	}
+	if bench := rate[wayByPgbench]; bench > 0 {
+		r.atLeast("orders", "rate, times that of pgbench with the same statements", 0.6, rate[wayAPI]/bench, "×")
+	}
+}
+
+// round is one turn of a way.
+func (c *benchOrders) round(ctx context.Context, w *orderWay) error {
+	before, err := w.computed()
+	if err != nil {
+		return err
+	}
+	d := c.For / time.Duration(max(c.Rounds, 1))
+	if err := w.slice(ctx, w, d); err != nil {
+		return err
+	}
+	w.time += d
+	if w.rest != nil {
+		if err := w.rest(ctx); err != nil {
+			return err
+		}
+	}
+	after, err := w.computed()
+	w.cpu += after - before
+	return err
+}
+
+// computed is the CPU time of this process and of the way's servers.
+func (w *orderWay) computed() (time.Duration, error) {
+	return familyCPU(append([]int{os.Getpid()}, w.pids...))
+}
+
+// load calls do for a while, with as many clients at once.
+func (c *benchOrders) load(do func(i int64) error) func(context.Context, *orderWay, time.Duration) error {
+	var next atomic.Int64
+	return func(ctx context.Context, w *orderWay, d time.Duration) error {
+		end := time.Now().Add(d)
+		var made atomic.Int64
+		err := parallel(ctx, c.Clients, c.Clients, func(int) error {
+			for time.Now().Before(end) && ctx.Err() == nil {
+				start := time.Now()
+				if err := do(next.Add(1)); err != nil {
+					return err
+				}
+				w.took.add(time.Since(start))
+				made.Add(1)
+			}
+			return nil
+		})
+		w.made += made.Load()
+		return err
+	}
+}
+
+func (c *benchOrders) throughAPI(ctx context.Context) (*orderWay, func() error, error) {
 	s, err := startWhole(ctx, c.DatabaseURL)
 	if err != nil {
-		return 0, err
+		return nil, nil, err
 	}
-	defer s.stop()
 	idle := make(chan *caller, c.Clients)
+	end := func() error {
+		for range len(idle) {
+			_ = (<-idle).conn.Close() // it has nothing to tell any more
+		}
+		s.stop()
+		return nil
+	}
 	for range c.Clients {
 		one, err := newCaller(ctx, s)
 		if err != nil {
-			return 0, err
+			return nil, nil, errors.Join(err, end())
 		}
-		defer one.conn.Close()
 		idle <- one
 	}
-	var rate float64
-	spent, err := usage(s, func() (err error) {
-		rate, err = c.load(ctx, r, "POST /v1/orders", func(i int) error {
-			one := <-idle
-			defer func() { idle <- one }()
-			return one.create(i)
-		})
-		return err
+	w := &orderWay{name: wayAPI, pids: s.pids(), rest: func(ctx context.Context) error { return calm(ctx, s.pids()) }}
+	w.slice = c.load(func(i int64) error {
+		one := <-idle
+		defer func() { idle <- one }()
+		return one.create(int(i))
 	})
-	r.add("orders", "POST /v1/orders", "CPU per order", float64(spent.Microseconds())/max(rate*c.For.Seconds(), 1), "µs")
-	return rate, err
+	return w, end, nil
+}
+
+// calm returns when the processes have little left to do.
+func calm(ctx context.Context, pids []int) error {
+	const look, most = 200 * time.Millisecond, 15 * time.Second
+	for begin := time.Now(); time.Since(begin) < most; {
+		before, err := familyCPU(pids)
+		if err != nil {
+			return err
+		}
+		if err := pause(ctx, look); err != nil {
+			return err
+		}
+		after, err := familyCPU(pids)
+		if err != nil || after-before <= look/10 {
+			return err
+		}
+	}
+	return nil
 }
 
 // caller makes orders over one connection, and costs little beside the server.
@@ -125,54 +248,4 @@ func (o *caller) create(i int) error {
 		err = fmt.Errorf("answered %d, not %d", status, http.StatusCreated)
 	}
 	return err
-}
-
-// alone commits the statements of one creation, recorded from a real one and
-// repeated with fresh ids, with nothing else around them.
-func (c *benchOrders) alone(ctx context.Context, r *report) (_ float64, err error) {
-	dir, err := os.MkdirTemp("", "tracker-bench-")
-	if err != nil {
-		return 0, err
-	}
-	defer os.RemoveAll(dir)
-	quiet := slog.New(slog.DiscardHandler)
-	db, err := dbconn.Open(ctx, dbconn.Options{URL: c.DatabaseURL, Path: filepath.Join(dir, "tracker.db"), Logger: quiet})
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	if err := db.Migrate(ctx, migrations(db.Dialect())...); err != nil {
-		return 0, err
-	}
-	rec := &recorder{DB: db}
-	ids, err := rec.record(ctx)
-	if err != nil {
-		return 0, err
-	}
-	return c.load(ctx, r, "the statements", func(i int) error {
-		fresh := ids.fresh(int64(i))
-		return db.Write(ctx, func(ctx context.Context, tx *orm.DB) error { return rec.repeat(ctx, tx.Statement.ConnPool, fresh) })
-	})
-}
-
-// load calls do until the time is over, and reports the rate per second.
-func (c *benchOrders) load(ctx context.Context, r *report, lane string, do func(i int) error) (float64, error) {
-	var next, done atomic.Int64
-	var took histogram
-	end := time.Now().Add(c.For)
-	err := parallel(ctx, c.Clients, c.Clients, func(int) error {
-		for time.Now().Before(end) && ctx.Err() == nil {
-			start := time.Now()
-			if err := do(int(next.Add(1))); err != nil {
-				return err
-			}
-			took.add(time.Since(start))
-			done.Add(1)
-		}
-		return nil
-	})
-	rate := float64(done.Load()) / c.For.Seconds()
-	r.add("orders", lane, "orders per second", rate, "")
-	r.delays("orders", lane, "took", &took)
-	return rate, err
 }

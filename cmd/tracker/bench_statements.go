@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
@@ -40,10 +41,25 @@ func (r *recorder) Write(ctx context.Context, fn func(context.Context, *orm.DB) 
 	})
 }
 
+// Read implements [txoutbox.Database]: what is executed in a transaction counts.
+func (r *recorder) Read(ctx context.Context) *orm.DB {
+	tx := r.DB.Read(ctx)
+	if _, inside := tx.Statement.ConnPool.(orm.TxCommitter); inside {
+		tx.Statement.ConnPool = &recordingPool{tx.Statement.ConnPool, r}
+	}
+	return tx
+}
+
 type recordingPool struct {
 	orm.ConnPool
 	r *recorder
 }
+
+// Commit and Rollback make it a transaction to whoever looks; Write ends it.
+func (p *recordingPool) Commit() error   { return errRecorded }
+func (p *recordingPool) Rollback() error { return errRecorded }
+
+var errRecorded = errors.New("a recorded transaction is ended by Write")
 
 func (p *recordingPool) ExecContext(ctx context.Context, text string, args ...any) (sql.Result, error) {
 	p.r.list = append(p.r.list, statement{false, text, args})
@@ -54,6 +70,8 @@ func (p *recordingPool) QueryContext(ctx context.Context, text string, args ...a
 	p.r.list = append(p.r.list, statement{true, text, args})
 	return p.ConnPool.QueryContext(ctx, text, args...)
 }
+
+func silent() *slog.Logger { return slog.New(slog.DiscardHandler) }
 
 // known are the ids in the recorded statements; each repetition needs its own.
 type known struct{ order, event, key string }
