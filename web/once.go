@@ -41,8 +41,10 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 	}
 	body, _ := c.Get(bodyKey).([]byte)
 	content := r.method + " " + c.Request().URL.Path + "\n" + c.Request().Header.Get("If-Match") + "\n" + string(body)
-	request := idempotency.Request{Owner: keyedOwner(principalOf(c)), Key: key, Content: []byte(content),
-		Before: func(ctx context.Context) error { return r.prepare(ctx, c) }}
+	request := idempotency.Request{Owner: keyedOwner(principalOf(c)), Key: key, Content: []byte(content)}
+	if r.before != nil { // for most there is nothing, and so no look for an answer either
+		request.Before = func(ctx context.Context) error { return r.before(ctx, c) }
+	}
 	run := s.deps.Once.InOne
 	if r.repeat == leased {
 		run = s.deps.Once.Leased
