@@ -190,6 +190,8 @@ type webhookEndpointChangeBody struct {
 // operations are what the document says that can be asked. Feeds and
 // descriptions write their answers themselves; a callback's body is its sender's.
 type operations interface {
+	// getEventDescription is GET /asyncapi.json: Get the description of the events.
+	getEventDescription(c echo.Context) error
 	// getDescription is GET /openapi.json: Get this document.
 	getDescription(c echo.Context) error
 	// receiveCallback is POST /v1/callbacks/{provider}: Receive a provider's message.
@@ -271,6 +273,7 @@ type operations interface {
 // endpoints says of every operation where it is and what answers it.
 func endpoints(o operations) map[string]endpoint {
 	return map[string]endpoint{
+		"getEventDescription":   {method: http.MethodGet, path: "/asyncapi.json", stream: o.getEventDescription},
 		"getDescription":        {method: http.MethodGet, path: "/openapi.json", stream: o.getDescription},
 		"receiveCallback":       {method: http.MethodPost, path: "/v1/callbacks/:provider", do: o.receiveCallback},
 		"followEverything":      {method: http.MethodGet, path: "/v1/events", query: []string{"after"}, stream: o.followEverything},

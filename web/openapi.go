@@ -18,6 +18,12 @@ var openAPIDocument []byte
 // OpenAPI is the description of the API, OpenAPI 3.1.
 func OpenAPI() []byte { return append([]byte(nil), openAPIDocument...) }
 
+//go:embed asyncapi.json
+var asyncAPIDocument []byte
+
+// AsyncAPI is the description of the events on every way, AsyncAPI 3.
+func AsyncAPI() []byte { return append([]byte(nil), asyncAPIDocument...) }
+
 var _ operations = (*Server)(nil)
 
 // endpoint is what the document says of one operation.
@@ -52,6 +58,10 @@ func withOptionalBody[T any](do func(context.Context, echo.Context, T) (answer, 
 
 func (s *Server) getDescription(c echo.Context) error {
 	return describe(c, openAPIDocument)
+}
+
+func (s *Server) getEventDescription(c echo.Context) error {
+	return describe(c, asyncAPIDocument)
 }
 
 func describe(c echo.Context, document []byte) error {

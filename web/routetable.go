@@ -22,7 +22,7 @@ func (s *Server) routes() []route {
 		list = append(list, s.webhookRoutes()...)
 	}
 	if s.has(RoleWeb) {
-		list = append(list, route{op: "getDescription", access: anyone, budget: reads})
+		list = append(list, route{op: "getDescription", access: anyone, budget: reads}, route{op: "getEventDescription", access: anyone, budget: reads})
 	}
 	operations := endpoints(s)
 	for i := range list {
