@@ -67,6 +67,7 @@ type change struct {
 	pol       Policy
 	theirs    time.Time         // the provider's time of the report at hand
 	notBefore time.Time         // the provider asked us to wait
+	answers   string            // key of the intent that the report at hand answers
 	touched   map[*Payment]bool // payments whose next check must be computed anew
 	broken    error             // a transition that the table does not allow
 }

@@ -109,8 +109,10 @@
 //     the policy: no money was taken, so there is nothing to keep.
 //   - A review that is returned in another currency counts captured and refunded
 //     in the reported currency. It can never be accepted.
-//   - What is approved and not captured of a partially captured payment lapses at
-//     the provider. The merchant may capture it until then; nothing waits for it.
+//   - What is approved and not captured of a partially captured payment may be
+//     captured or voided by the merchant, and nothing waits for it: it lapses at the
+//     provider. The end of the order releases it. Voiding it announces nothing, as
+//     the payment stays what it is: partially captured.
 //   - A refund that a person made at the provider is taken into the books when
 //     the provider tells of it: one per reference, with the cause "provider", as
 //     events like any other. Where its money is promised to a refund of ours it

@@ -39,6 +39,9 @@ func (c *change) obey(p *Payment) bool {
 		case c.Closed == ClosedCancelled:
 			c.giveBack(p)
 		}
+		if c.Closed != "" && p.Status == StatusPartiallyCaptured && p.Capturable() > 0 && p.OpenIntent() == nil && !p.wasAsked(OpVoid, CauseOrder) {
+			c.addIntent(p, OpVoid, 0, "")
+		}
 	})
 	return p.Sequence != seq || len(p.Intents) != intents
 }

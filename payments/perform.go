@@ -111,7 +111,7 @@ func (s *Service) execute(ctx context.Context, prov Provider, p *Payment, in *In
 	r, err := do(ctx, op)
 	code, final := rejection(err)
 	if err == nil {
-		return []Fact{Told{Payment: p.ID, Report: r}}
+		return []Fact{Told{Payment: p.ID, Report: r, Answers: in.Key}}
 	}
 	if !final {
 		return s.silence(p, err, false)

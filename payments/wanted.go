@@ -92,8 +92,12 @@ func (f Wanted) end(c *change, p *Payment) (Verdict, error) {
 }
 
 func (f Wanted) void(c *change, p *Payment) (Verdict, error) {
-	if p.Status != StatusAuthorized {
-		return Same, conflict(p, CodeIllegalTransition, "only an authorized payment can be voided")
+	rest := p.Status == StatusPartiallyCaptured
+	switch {
+	case rest && p.Capturable() == 0 && p.wasAsked(OpVoid, ""):
+		return Same, nil
+	case p.Status != StatusAuthorized && !(rest && p.Capturable() > 0):
+		return Same, conflict(p, CodeIllegalTransition, "only what is approved and not captured can be voided")
 	}
 	c.addIntent(p, OpVoid, 0, f.Key)
 	return Applied, nil

@@ -12,6 +12,7 @@ type Told struct {
 	Payment string
 	Report  Report
 	Asked   bool
+	Answers string // key of the intent that it is the provider's answer to
 }
 
 func (f Told) apply(c *change) (Verdict, error) {
@@ -22,6 +23,8 @@ func (f Told) apply(c *change) (Verdict, error) {
 	if c.Cause != CauseCallback {
 		c.answered(p, f.Asked)
 	}
+	c.answers = f.Answers
+	defer func() { c.answers = "" }()
 	return c.report(p, f.Report), nil
 }
 
@@ -142,7 +145,10 @@ func (c *change) resolve(p *Payment, r Report) {
 	case OpVoid:
 		if gone {
 			c.close(p, in, IntentDone, "")
-		} else if taken {
+		} else if taken && c.answers == in.Key && in.Target > 0 && r.Captured == in.Target {
+			c.close(p, in, IntentDone, "")
+			p.Approved = p.Captured // the rest is no longer reserved
+		} else if taken && (in.Target == 0 || r.Captured > in.Target || r.State == ReportReversed) {
 			c.close(p, in, IntentRefused, string(p.Status))
 		}
 	case OpCancel, OpExpire:

@@ -1,6 +1,7 @@
 package sandboxbank
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"time"
@@ -32,6 +33,7 @@ func (b *Bank) routes() (http.Handler, error) {
 	mux.Handle("GET /sessions/{id}/refunds", b.faulty(b.refundsOperation))
 	// What steers the bank must work while the bank is made to fail.
 	mux.Handle("POST /sessions/{id}/decide", b.plain(b.decideOperation))
+	mux.Handle("POST /sessions/{id}/bank_refunds", b.plain(b.bankRefundOperation))
 	mux.Handle("POST /faults", b.plain(b.addFaultOperation))
 	mux.Handle("GET /faults", b.plain(func(*http.Request) (operation, error) { return b.faultsOperation(), nil }))
 	mux.Handle("DELETE /faults", b.plain(func(*http.Request) (operation, error) {
@@ -124,6 +126,32 @@ func (b *Bank) refundOperation(r *http.Request) (operation, error) {
 			b.bend(&r, s, now)
 			made, err = s.refund(r, now)
 			return nil, err
+		})
+		return made, err
+	})
+}
+
+// bankRefundOperation is a refund that somebody at the bank makes: the shop has
+// not asked for it and is called about it. Without a key each call is another one.
+func (b *Bank) bankRefundOperation(r *http.Request) (operation, error) {
+	var in BankRefundRequest
+	if err := decode(r, &in); err != nil {
+		return operation{}, err
+	}
+	key := cmp.Or(r.Header.Get(keyHeader), newID("key_"))
+	if len(key) > maxKey {
+		return operation{}, invalid("the header " + keyHeader + " is too long")
+	}
+	return b.about("bank_refund", r, func(id string) (any, error) {
+		var made Refund
+		_, err := b.change(id, func(s *session, now time.Time) (_ []say, err error) {
+			before := len(s.Refunds)
+			fresh := Refund{ID: newID("rfd_"), Key: "bank/" + key, Amount: in.Amount, Status: RefundSucceeded}
+			b.bend(&fresh, s, now)
+			if made, err = s.refund(fresh, now); err != nil || len(s.Refunds) == before {
+				return nil, err
+			}
+			return []say{{kind: typeRefunded, occurred: now, refund: &made}}, nil
 		})
 		return made, err
 	})

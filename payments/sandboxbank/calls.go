@@ -67,10 +67,14 @@ func (b *Bank) calls(s *session, says []say, now time.Time) []*call {
 }
 
 func (b *Bank) newCall(s *session, one say, now time.Time) *call {
-	body, err := json.Marshal(callback{Type: one.kind, Data: callbackData{
+	data := callbackData{
 		Payment: s.Payment, Reference: s.ID, OccurredAt: one.occurred,
 		Amount: s.Reported.Minor, Currency: string(s.Reported.Currency),
-	}})
+	}
+	if r := one.refund; r != nil {
+		data.Amount, data.Refund, data.RefundStatus = r.Amount, r.ID, r.Status
+	}
+	body, err := json.Marshal(callback{Type: one.kind, Data: data})
 	if err != nil {
 		panic("sandboxbank: a callback that is no JSON: " + err.Error()) // strings and numbers only
 	}

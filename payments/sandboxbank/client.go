@@ -80,6 +80,12 @@ func (c *Client) Refund(ctx context.Context, id, key string, in RefundRequest) (
 	return send[Refund](ctx, c, http.MethodPost, "/sessions/"+url.PathEscape(id)+"/refunds", key, in)
 }
 
+// RefundAtBank is somebody at the bank who gives back: the shop is called about
+// it. Amount 0 is all that is left.
+func (c *Client) RefundAtBank(ctx context.Context, id string, in BankRefundRequest) (Refund, error) {
+	return send[Refund](ctx, c, http.MethodPost, "/sessions/"+url.PathEscape(id)+"/bank_refunds", "", in)
+}
+
 // Refunds lists what was given back, oldest first.
 func (c *Client) Refunds(ctx context.Context, id string) ([]Refund, error) {
 	list, err := send[refundList](ctx, c, http.MethodGet, "/sessions/"+url.PathEscape(id)+"/refunds", "", nil)

@@ -66,7 +66,8 @@ type say struct {
 	kind     string
 	occurred time.Time
 	after    time.Duration
-	sameID   bool // repeat the id of the say before it
+	sameID   bool    // repeat the id of the say before it
+	refund   *Refund // what it is about, where that is not the session
 }
 
 // decide applies a decision to a session and returns what to tell the shop.

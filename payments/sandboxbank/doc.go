@@ -16,6 +16,7 @@
 //	POST /sessions/{id}/cancel        end what nobody has decided
 //	POST /sessions/{id}/refunds       {amount?, reference?}, header Idempotency-Key; GET lists them
 //	POST /sessions/{id}/decide        {decision}: the page's form as JSON
+//	POST /sessions/{id}/bank_refunds  {amount?}: somebody at the bank sends money back
 //	POST /faults                      {kind, for?, count?, match?, delay?}; GET lists, DELETE clears
 //	GET  /pay/{session}, POST         the page, and its form decision=…
 //
@@ -30,7 +31,9 @@
 // in memory. One process at a time may have a journal open; nothing checks that. It fails closed: when the journal cannot be written, every change
 // is answered 500 until somebody restarts it.
 //
-// Callbacks are sent for what the customer or the bank did. What the shop did by
+// Callbacks are sent for what the customer or the bank did. One about a refund of
+// the bank's own is payment.refunded, with the refund's sum as its amount, and
+// refund and refund_status beside it. What the shop did by
 // the API (capture, void, cancel, refund) is in that call's answer and in the
 // status; the shop is not called about it.
 //

@@ -72,6 +72,8 @@ func callbackState(kind string) (payments.ReportState, bool) {
 		return payments.ReportAuthorized, true
 	case typeReversed:
 		return payments.ReportReversed, true
+	case typeRefunded:
+		return payments.ReportNothing, true
 	}
 	return "", false
 }
@@ -95,11 +97,36 @@ func callbackReport(state payments.ReportState, reference string, data map[strin
 	}
 	// A code that is no currency stays as it came: it differs from ours, and a
 	// difference is for a person to look at.
-	r.Amount, r.Currency = *amount, money.Currency(currency)
+	r.Currency = money.Currency(currency)
+	if state == payments.ReportNothing {
+		t, err := callbackRefund(data, *amount, r.OccurredAt)
+		if err != nil {
+			return nil, err
+		}
+		r.Transfers = []payments.Transfer{t}
+		return r, nil
+	}
+	r.Amount = *amount
 	if state == payments.ReportCaptured || state == payments.ReportReversed {
 		r.Captured = *amount
 	}
 	return r, nil
+}
+
+// callbackRefund reads the refund that a callback is about.
+func callbackRefund(data map[string]json.RawMessage, amount int64, at time.Time) (payments.Transfer, error) {
+	var id, status string
+	if err := json.Unmarshal(data["refund"], &id); err != nil || id == "" || len(id) > maxText {
+		return payments.Transfer{}, malformed("refund", err)
+	}
+	if err := json.Unmarshal(data["refund_status"], &status); err != nil {
+		return payments.Transfer{}, malformed("refund_status", err)
+	}
+	t, err := transferOf(Refund{ID: id, Amount: amount, Status: status, UpdatedAt: at})
+	if err != nil {
+		return payments.Transfer{}, malformed("refund_status", err)
+	}
+	return t, nil
 }
 
 func malformed(what string, err error) error {

@@ -179,7 +179,7 @@ func reportState(status string) (payments.ReportState, bool) {
 }
 
 func transferOf(r Refund) (payments.Transfer, error) {
-	t := payments.Transfer{Refund: r.Reference, Reference: r.ID, Code: r.Code, At: r.UpdatedAt}
+	t := payments.Transfer{Refund: r.Reference, Reference: r.ID, Amount: r.Amount, Code: r.Code, At: r.UpdatedAt}
 	switch r.Status {
 	case RefundPending:
 		t.Status = payments.RefundPending

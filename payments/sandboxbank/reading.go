@@ -19,6 +19,7 @@ const (
 	maxText   = 500 // characters of a name or a reference
 	maxURL    = 2048
 	keyHeader = "Idempotency-Key"
+	maxKey    = 255
 )
 
 func (in SessionRequest) check() error {
@@ -51,7 +52,7 @@ func webURL(s string) bool {
 
 func idempotencyKey(r *http.Request) (string, error) {
 	key := r.Header.Get(keyHeader)
-	if key == "" || len(key) > 255 {
+	if key == "" || len(key) > maxKey {
 		return "", invalid("the header " + keyHeader + " is missing or too long")
 	}
 	return key, nil

@@ -25,6 +25,7 @@ type session struct {
 	Payee    string           `json:"payee"`
 	Captured int64            `json:"captured,omitempty"`
 	Captures map[string]int64 `json:"captures,omitempty"` // by idempotency key
+	Released bool             `json:"released,omitempty"` // what was not captured is no longer reserved
 	Refunds  []Refund         `json:"refunds,omitempty"`
 
 	// Due is when the bank acts by itself, and DueTo what status that leads to.
@@ -107,6 +108,9 @@ func (s *session) capture(key string, amount int64, now time.Time) error {
 		return conflict("not_capturable", "the payment is "+s.Status)
 	}
 	left := s.Reported.Minor - s.Captured
+	if s.Released {
+		left = 0
+	}
 	if amount == 0 {
 		amount = left
 	}
@@ -126,9 +130,13 @@ func (s *session) capture(key string, amount int64, now time.Time) error {
 	return nil
 }
 
+// void releases what is reserved: all of it, or what the captures have left.
 func (s *session) void(now time.Time) error {
 	switch s.Status {
 	case StatusVoided:
+		return nil
+	case StatusPartiallyCaptured:
+		s.Released = true
 		return nil
 	case StatusAuthorized:
 		s.enter(StatusVoided, now)

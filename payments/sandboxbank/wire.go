@@ -98,6 +98,13 @@ type RefundRequest struct {
 	Reason    string `json:"reason,omitempty"`
 }
 
+// BankRefundRequest is the body of POST /sessions/{id}/bank_refunds: somebody at
+// the bank sends money back, and the shop is called about it. Amount 0 means all
+// that is left.
+type BankRefundRequest struct {
+	Amount int64 `json:"amount,omitempty"`
+}
+
 // errorBody is the form of every answer that is not a success.
 type errorBody struct {
 	Error struct {
@@ -118,6 +125,9 @@ type callbackData struct {
 	Amount     int64     `json:"amount"`
 	Currency   string    `json:"currency"`
 	OccurredAt time.Time `json:"occurred_at"`
+	// Of a refund that the bank made itself, whose sum is then the amount.
+	Refund       string `json:"refund,omitempty"`
+	RefundStatus string `json:"refund_status,omitempty"`
 }
 
 // The types of callbacks.
@@ -127,4 +137,5 @@ const (
 	typeProcessing = "payment.processing"
 	typeAuthorized = "payment.authorized"
 	typeReversed   = "payment.reversed"
+	typeRefunded   = "payment.refunded"
 )

@@ -109,6 +109,12 @@ func read(c *payments.Callback, event stripe.Event) error {
 	case stripe.EventTypePaymentIntentSucceeded, stripe.EventTypePaymentIntentAmountCapturableUpdated,
 		stripe.EventTypePaymentIntentCanceled, stripe.EventTypePaymentIntentProcessing:
 		return readIntent(c, event)
+	case stripe.EventTypeRefundCreated, stripe.EventTypeRefundUpdated, stripe.EventTypeRefundFailed, stripe.EventTypeChargeRefundUpdated:
+		return readRefund(c, event)
+	case stripe.EventTypeChargeRefunded:
+		return readCharge(c, event)
+	case stripe.EventTypeChargeDisputeCreated, stripe.EventTypeChargeDisputeFundsWithdrawn:
+		return readDispute(c, event)
 	}
 	return nil
 }
@@ -163,6 +169,59 @@ func readIntent(c *payments.Callback, event stripe.Event) error {
 		return nil // the shopper may try another card on Stripe's page
 	}
 	c.Report = &r
+	return nil
+}
+
+// readRefund knows a refund of ours by its metadata. Any other was made at Stripe,
+// and names only the intent that it gives back.
+func readRefund(c *payments.Callback, event stripe.Event) error {
+	var r stripe.Refund
+	if json.Unmarshal(event.Data.Raw, &r) != nil || r.ID == "" || len(r.ID) > maxName ||
+		len(r.Metadata[metaPayment]) > maxName || len(r.Metadata[metaRefund]) > maxName {
+		return malformed("refund")
+	}
+	if r.Metadata[metaPayment] == "" || r.Metadata[metaRefund] == "" {
+		return about(c, r.PaymentIntent)
+	}
+	t, err := transferOf(&r)
+	if err != nil {
+		return malformed("refund")
+	}
+	c.Payment = r.Metadata[metaPayment]
+	c.Report = &payments.Report{Transfers: []payments.Transfer{t}}
+	return nil
+}
+
+// readCharge learns from a charge only whose it is: it tells a sum of refunds and
+// not which.
+func readCharge(c *payments.Callback, event stripe.Event) error {
+	var charge stripe.Charge
+	if json.Unmarshal(event.Data.Raw, &charge) != nil || charge.ID == "" {
+		return malformed("charge")
+	}
+	if charge.Metadata[metaPayment] == "" {
+		return nil // somebody else's in the same account: a charge has its intent's metadata
+	}
+	return about(c, charge.PaymentIntent)
+}
+
+func readDispute(c *payments.Callback, event stripe.Event) error {
+	var d stripe.Dispute
+	if json.Unmarshal(event.Data.Raw, &d) != nil || d.ID == "" {
+		return malformed("dispute")
+	}
+	return about(c, d.PaymentIntent)
+}
+
+// about leaves it to Complete to find out what the intent has become.
+func about(c *payments.Callback, intent *stripe.PaymentIntent) error {
+	if intent == nil {
+		return nil // a charge from before there were intents: not one of ours
+	}
+	if len(intent.ID) > maxName {
+		return malformed("payment_intent")
+	}
+	c.About = intent.ID
 	return nil
 }
 

@@ -23,8 +23,9 @@ import (
 type fixture struct {
 	provider payments.Provider
 	now      func() time.Time
-	approve  func(t *testing.T, reference string) // what a shopper does
-	callback func(t *testing.T) signedEvent       // the next one that the provider sends
+	approve  func(t *testing.T, reference string)              // what a shopper does
+	refund   func(t *testing.T, reference string, minor int64) // what a person at the provider does
+	callback func(t *testing.T) signedEvent                    // the next one that the provider sends
 	sign     func(body []byte, at time.Time, secret int) signedEvent
 	spoil    func(t *testing.T, kind string) // the next answer; the kinds are those of sandboxbank
 }
@@ -48,6 +49,7 @@ func stripeFixture(t *testing.T) fixture {
 	return fixture{
 		provider: p, now: fixedNow,
 		approve:  func(_ *testing.T, reference string) { fake.pay(reference) },
+		refund:   func(_ *testing.T, reference string, minor int64) { fake.refundHere(reference, minor) },
 		callback: func(t *testing.T) signedEvent { return receive(t, fake.events) },
 		sign: func(body []byte, at time.Time, secret int) signedEvent {
 			return signed(body, at, []string{secretA, secretB, "whsec_somebody_elses_secret"}[secret])
@@ -102,6 +104,11 @@ func sandboxFixture(t *testing.T) fixture {
 		provider: p, now: fixedNow,
 		approve: func(t *testing.T, reference string) {
 			if _, err := client.Decide(t.Context(), reference, sandboxbank.DecideRequest{Decision: sandboxbank.Approve}); err != nil {
+				t.Fatal(err)
+			}
+		},
+		refund: func(t *testing.T, reference string, minor int64) {
+			if _, err := client.RefundAtBank(t.Context(), reference, sandboxbank.BankRefundRequest{Amount: minor}); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -198,6 +205,8 @@ func TestProviders(t *testing.T) {
 		"automatic_capture":               automaticCapture,
 		"manual_capture_partly":           manualCapturePartly,
 		"capture_of_too_much":             captureOfTooMuch,
+		"void_of_what_a_capture_left":     voidOfTheRest,
+		"refund_made_at_the_provider":     refundAtProvider,
 		"void":                            void,
 		"cancel":                          cancelOpen,
 		"cancel_loses_against_approval":   cancelTooLate,
@@ -268,6 +277,61 @@ func captureOfTooMuch(t *testing.T, f fixture) {
 		t.Errorf("more than was approved: %v", err)
 	}
 	wantReport(t, f.status(t, s.Reference), payments.ReportAuthorized, 4198, 0)
+}
+
+func voidOfTheRest(t *testing.T, f fixture) {
+	s := f.create(t, "pay_1", eur(4198), payments.CaptureManual)
+	f.approve(t, s.Reference)
+	in := payments.Operation{Key: "capture/1", Reference: s.Reference, Payment: "pay_1", Amount: eur(2000)}
+	if _, err := f.provider.Capture(t.Context(), in); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		r, err := f.provider.Void(t.Context(), payments.Operation{Key: "void/1", Reference: s.Reference})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantReport(t, r, payments.ReportCaptured, 4198, 2000)
+	}
+	in.Key = "capture/2"
+	if _, err := f.provider.Capture(t.Context(), in); !errors.Is(err, payments.ErrRejected) {
+		t.Errorf("captured what was released: %v", err)
+	}
+	if _, err := f.provider.Refund(t.Context(), payments.NewTransfer{Key: "r", Refund: "ref_1", Reference: s.Reference, Amount: eur(2000)}); err != nil {
+		t.Errorf("refund of the captured part: %v", err)
+	}
+}
+
+// refundAtProvider is a refund that nobody here asked for: its message leads to
+// the payment, its reference and its sum, and the status lists the same.
+func refundAtProvider(t *testing.T, f fixture) {
+	s := f.create(t, "pay_1", eur(4198), payments.CaptureAutomatic)
+	f.approve(t, s.Reference)
+	f.callback(t)
+	f.refund(t, s.Reference, 1000)
+	e := f.callback(t)
+	c, err := f.provider.ParseCallback(e.header, e.body, f.now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if completer, ok := f.provider.(payments.Completer); ok && c.About != "" {
+		if c, err = completer.Complete(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if c.Payment != "pay_1" || c.Report == nil || len(c.Report.Transfers) != 1 {
+		t.Fatalf("%+v %+v", c, c.Report)
+	}
+	got := c.Report.Transfers[0]
+	if got.Refund != "" || got.Reference == "" || got.Amount != 1000 || got.Status != payments.RefundSucceeded || got.At.IsZero() {
+		t.Errorf("%+v", got)
+	}
+	if listed := f.status(t, s.Reference).Transfers; len(listed) != 1 || listed[0] != got {
+		t.Errorf("told of %+v, listed %+v", got, listed)
+	}
+	if c.Report.Currency != money.EUR {
+		t.Errorf("currency %q", c.Report.Currency)
+	}
 }
 
 func void(t *testing.T, f fixture) {

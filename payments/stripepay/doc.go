@@ -21,15 +21,16 @@
 //     take every currency. An amount it cannot express is refused, never rounded.
 //   - A decline is not the end: the shopper stays on Stripe's page and may try
 //     another card. Only an asynchronous method that fails ends the payment.
-//   - One capture per payment: what a partial capture leaves is released.
+//   - One capture per payment: what a partial capture leaves is released by it. A
+//     second capture is refused, and releasing the rest changes nothing more.
 //   - A session lives 24 hours unless it is cancelled. Stripe refuses ends that
 //     are less than 30 minutes away, and a repeated request must carry the very
 //     same parameters, so none is asked for; the payments package cancels what
 //     has expired.
-//   - Refunds, disputes: the messages about them do not carry what a Report must
-//     tell, so they are acknowledged without effect. Refunds are found by the
-//     status check; a disputed charge reads as reversed there, since Stripe takes
-//     the money when a dispute opens.
+//   - Refunds of ours are known by their metadata. A refund that was made in the
+//     dashboard, and a dispute, name only the intent: [Provider.Complete] asks what
+//     that has become, and so they are found whose they are. A disputed charge
+//     reads as reversed, since Stripe takes the money when a dispute opens.
 //
 // # Decisions
 //

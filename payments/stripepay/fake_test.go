@@ -74,6 +74,7 @@ func newFake(t *testing.T, now func() time.Time) *fakeStripe {
 	mux.HandleFunc("POST /v1/checkout/sessions", f.api(f.createSession))
 	mux.HandleFunc("GET /v1/checkout/sessions/{id}", f.api(f.getSession))
 	mux.HandleFunc("POST /v1/checkout/sessions/{id}/expire", f.api(f.expireSession))
+	mux.HandleFunc("GET /v1/payment_intents/{id}", f.api(f.getIntent))
 	mux.HandleFunc("POST /v1/payment_intents/{id}/capture", f.api(f.capture))
 	mux.HandleFunc("POST /v1/payment_intents/{id}/cancel", f.api(f.cancel))
 	mux.HandleFunc("POST /v1/refunds", f.api(f.refund))
@@ -200,6 +201,18 @@ func (f *fakeStripe) getSession(r *http.Request, _ url.Values) (int, any) {
 	return 200, s
 }
 
+func (f *fakeStripe) getIntent(r *http.Request, _ url.Values) (int, any) {
+	intent, ok := f.intents[r.PathValue("id")]
+	if !ok {
+		return stripeError(404, "invalid_request_error", "resource_missing")
+	}
+	intent = maps.Clone(intent)
+	if r.URL.Query().Get("expand[0]") == "latest_charge" {
+		intent["latest_charge"] = f.charges[intent.str("latest_charge")]
+	}
+	return 200, intent
+}
+
 func (f *fakeStripe) expireSession(r *http.Request, _ url.Values) (int, any) {
 	s, ok := f.sessions[r.PathValue("id")]
 	if !ok {
@@ -263,7 +276,18 @@ func (f *fakeStripe) refund(_ *http.Request, form url.Values) (int, any) {
 		"payment_intent": intent.str("id"), "metadata": metadata(form, "metadata["), "created": f.now().Unix(),
 	}
 	f.refunds = append(f.refunds, r)
+	f.emit("refund.created", r)
 	return 200, r
+}
+
+// refundHere is somebody in Stripe's dashboard: the refund has no metadata.
+func (f *fakeStripe) refundHere(reference string, amount int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	form := url.Values{"payment_intent": {f.sessions[reference].str("payment_intent")}, "amount": {strconv.FormatInt(amount, 10)}}
+	if status, answer := f.refund(nil, form); status != 200 {
+		panic(fmt.Sprint(answer))
+	}
 }
 
 func (f *fakeStripe) listRefunds(r *http.Request, _ url.Values) (int, any) {

@@ -47,7 +47,10 @@ type Provider struct {
 	now     func() time.Time
 }
 
-var _ payments.Provider = (*Provider)(nil)
+var (
+	_ payments.Provider  = (*Provider)(nil)
+	_ payments.Completer = (*Provider)(nil)
+)
 
 // New checks the options and talks to nobody.
 func New(opts Options) (*Provider, error) {
@@ -164,7 +167,8 @@ func (p *Provider) Capture(ctx context.Context, in payments.Operation) (payments
 	return p.intentAnswer("capture", intent, in.Reference)
 }
 
-// Void cancels the intent, which releases what is reserved.
+// Void cancels the intent, which releases what is reserved. What a partial
+// capture left was released by that.
 func (p *Provider) Void(ctx context.Context, in payments.Operation) (payments.Report, error) {
 	s, err := p.session(ctx, in.Reference)
 	if err != nil {
@@ -173,7 +177,8 @@ func (p *Provider) Void(ctx context.Context, in payments.Operation) (payments.Re
 	if s.PaymentIntent == nil {
 		return payments.Report{}, &payments.RejectedError{Code: "not_approved"}
 	}
-	if s.PaymentIntent.Status == stripe.PaymentIntentStatusCanceled {
+	switch s.PaymentIntent.Status {
+	case stripe.PaymentIntentStatusCanceled, stripe.PaymentIntentStatusSucceeded:
 		return p.intentAnswer("void", s.PaymentIntent, in.Reference) // done before
 	}
 	params := &stripe.PaymentIntentCancelParams{}

@@ -126,8 +126,46 @@ func (p *Provider) transfers(ctx context.Context, intent string) ([]payments.Tra
 	return list, nil
 }
 
+// Complete reads the intent that a message about a refund or a dispute names,
+// and the refunds of it.
+func (p *Provider) Complete(ctx context.Context, c payments.Callback) (payments.Callback, error) {
+	params := &stripe.PaymentIntentRetrieveParams{}
+	params.AddExpand("latest_charge")
+	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, c.About, params)
+	if err != nil {
+		err = failure("complete", err)
+		if errors.Is(err, payments.ErrRejected) {
+			return c, nil // not one that we can see: asking again cannot help
+		}
+		return c, err
+	}
+	if intent.ID != c.About {
+		return c, unreadable("complete", errForeign)
+	}
+	name := intent.Metadata[metaPayment]
+	if name == "" || len(name) > maxName {
+		return c, nil // somebody else's in the same account
+	}
+	r, err := intentReport(intent, "")
+	if err != nil {
+		return c, unreadable("complete", err)
+	}
+	if r.Captured == 0 {
+		return c, nil // no money, so nothing went back
+	}
+	if r.Transfers, err = p.transfers(ctx, intent.ID); err != nil {
+		return c, err
+	}
+	c.Payment, c.Report = name, &r
+	return c, nil
+}
+
 func transferOf(r *stripe.Refund) (payments.Transfer, error) {
-	t := payments.Transfer{Refund: r.Metadata[metaRefund], Reference: r.ID, At: stamp(r.Created)}
+	amount, err := fromStripe(r.Amount, string(r.Currency))
+	if err != nil {
+		return payments.Transfer{}, err
+	}
+	t := payments.Transfer{Refund: r.Metadata[metaRefund], Reference: r.ID, Amount: amount.Minor, At: stamp(r.Created)}
 	switch r.Status {
 	case stripe.RefundStatusPending:
 		t.Status = payments.RefundPending

@@ -11,6 +11,7 @@ import (
 
 	"tracker/payments"
 	"tracker/payments/money"
+	"tracker/payments/sandboxbank"
 	"tracker/payments/stripepay"
 )
 
@@ -216,6 +217,95 @@ func TestParseCallback_types(t *testing.T) {
 	}
 }
 
+func TestParseCallback_of_refunds_and_disputes(t *testing.T) {
+	t.Parallel()
+	_, p := setup(t)
+	ours := object{"tracker_payment": "pay_1", "tracker_refund": "ref_1"}
+	refund := func(change object) object {
+		o := object{"id": "re_1", "object": "refund", "amount": 1000, "currency": "eur", "status": "failed", "failure_reason": "lost_or_stolen_card",
+			"payment_intent": "pi_1", "charge": "ch_1", "created": fixedNow().Unix(), "metadata": object{}}
+		for k, v := range change {
+			o[k] = v
+		}
+		return o
+	}
+	for name, tc := range map[string]struct {
+		kind  string
+		about object
+		ask   string // the intent to ask for
+		told  bool   // it says all by itself
+	}{
+		"ours":                 {"refund.failed", refund(object{"metadata": ours}), "", true},
+		"ours, by the old way": {"charge.refund.updated", refund(object{"metadata": ours}), "", true},
+		"made at Stripe":       {"refund.created", refund(nil), "pi_1", false},
+		"of a lone charge":     {"refund.created", refund(object{"payment_intent": nil}), "", false},
+		"charge":               {"charge.refunded", object{"id": "ch_1", "payment_intent": "pi_1", "metadata": object{"tracker_payment": "pay_1"}}, "pi_1", false},
+		"a stranger's charge":  {"charge.refunded", object{"id": "ch_1", "payment_intent": "pi_1", "metadata": object{}}, "", false},
+		"dispute":              {"charge.dispute.created", object{"id": "dp_1", "charge": "ch_1", "payment_intent": "pi_1"}, "pi_1", false},
+		"money taken back":     {"charge.dispute.funds_withdrawn", object{"id": "dp_1", "payment_intent": object{"id": "pi_1"}}, "pi_1", false},
+	} {
+		e := event("evt_1", tc.kind, fixedNow(), secretA, tc.about)
+		c, err := p.ParseCallback(e.header, e.body, fixedNow())
+		if err != nil || c.About != tc.ask || (c.Report != nil) != tc.told {
+			t.Errorf("%s: %+v, %v", name, c, err)
+			continue
+		}
+		if !tc.told {
+			continue
+		}
+		one := c.Report.Transfers[0]
+		if c.Payment != "pay_1" || c.Report.State != payments.ReportNothing || one.Refund != "ref_1" || one.Status != payments.RefundFailed || one.Code != "lost_or_stolen_card" {
+			t.Errorf("%s: %+v %+v", name, c, *c.Report)
+		}
+	}
+	for name, change := range map[string]object{
+		"status": {"status": "splendid", "metadata": ours}, "currency": {"currency": "zzz", "metadata": ours}, "no id": {"id": ""},
+		"beyond int64": {"amount": 1e30}, "endless intent": {"payment_intent": strings.Repeat("x", 300)},
+	} {
+		e := event("evt_1", "refund.updated", fixedNow(), secretA, refund(change))
+		if c, err := p.ParseCallback(e.header, e.body, fixedNow()); !errors.Is(err, payments.ErrMalformed) || c.Report != nil {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+}
+
+func TestComplete_asks_what_the_intent_has_become(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		change func(session, intent, charge object)
+		about  string
+		want   payments.ReportState
+		err    error
+	}{
+		"disputed":        {change: func(_, _, charge object) { charge["disputed"] = true }, want: payments.ReportReversed},
+		"somebody else's": {change: func(_, intent, _ object) { intent["metadata"] = object{} }},
+		"not captured":    {change: func(_, intent, _ object) { intent["status"], intent["amount_received"] = "requires_capture", int64(0) }},
+		"no such intent":  {about: "pi_none"},
+		"another intent":  {change: func(_, intent, _ object) { intent["id"] = "pi_other" }, err: payments.ErrTimeout},
+		"in other words":  {change: func(_, intent, _ object) { intent["status"] = "splendid" }, err: payments.ErrTimeout},
+	} {
+		fake, p := setup(t)
+		id := open(t, p, payments.CaptureAutomatic)
+		fake.pay(id)
+		about := tc.about
+		if about == "" {
+			fake.change(id, func(s, _, _ object) { about = s.str("payment_intent") })
+		}
+		if tc.change != nil {
+			fake.change(id, tc.change)
+		}
+		c, err := p.Complete(t.Context(), payments.Callback{EventID: "evt_1", Type: "charge.refunded", About: about})
+		if !errors.Is(err, tc.err) || (c.Report != nil) != (tc.want != "") || c.Report != nil && (c.Report.State != tc.want || c.Payment != "pay_1") {
+			t.Errorf("%s: %+v %+v, %v", name, c, c.Report, err)
+		}
+	}
+	fake, p := setup(t)
+	fake.spoil = spoiler(sandboxbank.FaultUnavailable)
+	if _, err := p.Complete(t.Context(), payments.Callback{About: "pi_1"}); !errors.Is(err, payments.ErrUnavailable) {
+		t.Errorf("while Stripe is away: %v", err)
+	}
+}
+
 func TestParseCallback_malformed(t *testing.T) {
 	t.Parallel()
 	_, p := setup(t)
@@ -313,7 +403,9 @@ func FuzzParseCallback(f *testing.F) {
 			t.Fatalf("%+v, %v", c, err)
 		case err == nil && (c.EventID == "" || c.Type == ""):
 			t.Fatalf("%+v", c)
-		case c.Report != nil && (c.Payment == "" || c.Report.State == "" || c.Report.Currency.Exponent() < 0):
+		case c.Report != nil && len(c.Report.Transfers) == 0 && (c.Report.State == "" || c.Report.Currency.Exponent() < 0):
+			t.Fatalf("%+v %+v", c, *c.Report)
+		case c.Report != nil && c.Payment == "":
 			t.Fatalf("%+v %+v", c, *c.Report)
 		}
 	})
