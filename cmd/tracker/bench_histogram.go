@@ -21,6 +21,14 @@ func (h *histogram) add(d time.Duration) {
 	h.count.Add(1)
 }
 
+// clear forgets everything. What is added meanwhile may be lost.
+func (h *histogram) clear() {
+	for i := range h.buckets {
+		h.buckets[i].Store(0)
+	}
+	h.count.Store(0)
+}
+
 func bucketOf(d time.Duration) int {
 	v := uint64(max(d.Nanoseconds(), 1))
 	power := bits.Len64(v) - 1

@@ -132,7 +132,7 @@ func (s *laneServer) publish(ctx context.Context, p publishing) error {
 		}
 		var batch []eventwire.Event
 		for ; i < due && len(batch) < largestBatch; i++ {
-			batch = append(batch, s.next(benchOrder(i%max(p.Feeds, 1))))
+			batch = append(batch, s.next(benchOrder(p.From+i%max(p.Feeds, 1))))
 		}
 		if err := s.lane.publish(ctx, batch); err != nil {
 			return err

@@ -107,7 +107,7 @@ func (p *laneProcess) orders(ctx context.Context, n int) (*ledger, error) {
 }
 
 func (p *laneProcess) change(ctx context.Context, book *ledger, work changes) error {
-	for i, id := range book.ids[:work.Feeds] {
+	for i, id := range book.ids[work.From : work.From+work.Feeds] {
 		events := work.Events / work.Feeds
 		if i < work.Events%work.Feeds {
 			events++
@@ -117,9 +117,10 @@ func (p *laneProcess) change(ctx context.Context, book *ledger, work changes) er
 	return p.publish(ctx, work)
 }
 
-// publishing is what a lane is told to publish: on the first so many orders in
-// turn, until there were events of them, at a rate (0: as fast as it goes).
+// publishing is what a lane is told to publish: on so many orders in turn, until
+// there were events of them, at a rate (0: as fast as it goes).
 type publishing struct {
+	From   int `json:"from"`
 	Feeds  int `json:"feeds"`
 	Events int `json:"events"`
 	Rate   int `json:"rate"`
@@ -127,7 +128,7 @@ type publishing struct {
 }
 
 func (p *laneProcess) publish(ctx context.Context, work changes) error {
-	return p.ask(ctx, http.MethodPost, "/publish", publishing{work.Feeds, work.Events, work.Rate, p.size}, nil)
+	return p.ask(ctx, http.MethodPost, "/publish", publishing{work.From, work.Feeds, work.Events, work.Rate, p.size}, nil)
 }
 
 func (p *laneProcess) ask(ctx context.Context, method, path string, body, into any) (err error) {

@@ -183,7 +183,7 @@ func (s *whole) changeTimed(ctx context.Context, book *ledger, work changes, too
 				return err
 			}
 		}
-		return s.toggle(ctx, book, book.ids[i%work.Feeds], took)
+		return s.toggle(ctx, book, book.ids[work.From+i%work.Feeds], took)
 	})
 }
 

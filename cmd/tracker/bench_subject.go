@@ -23,8 +23,9 @@ type subject interface {
 	stop()
 }
 
-// changes are events to make: on the first so many orders of a ledger in turn.
+// changes are events to make: on so many orders of a ledger in turn.
 type changes struct {
+	From   int // the first of the orders
 	Feeds  int
 	Events int
 	Rate   int

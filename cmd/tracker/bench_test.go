@@ -70,7 +70,7 @@ func TestBench_runs(t *testing.T) {
 		{"fanout --clients 50 --events 5 --rate 20 --runs 1 --only tracker --only write-loop --only r3labs --only plain", 12},
 		{"publish --watched 10,50 --events 50 --rate 100 --runs 1", 6},
 		{"storm --clients 50 --rate 20 --within 500ms --for 2s", 3},
-		{"stalled --clients 50 --rate 50 --for 1s --hot 2", 6},
+		{"stalled --clients 50 --rate 50 --for 1s --hot 2 --runs 1", 3},
 		{"polls --clients 2 --for 100ms --runs 1", 0},
 		{"longpoll --clients 50", 1},
 		{"callback --payments 10 --rate 10", 1},
@@ -142,7 +142,7 @@ func benched(t *testing.T, program string, args ...string) report {
 
 func TestBench_refuses_what_cannot_be(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"idle --clients 0", "idle --most 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "latency --rate 0", "callback --payments 0", "callback --rate 1", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
+	for _, args := range []string{"idle --clients 0", "idle --most 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "stalled --runs 5", "latency --rate 0", "callback --payments 0", "callback --rate 1", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
 		var out bytes.Buffer
 		code := run(t.Context(), append([]string{"bench"}, strings.Fields(args)...), func(string) string { return "" }, &out, &out)
 		if code != exitFailure || !strings.Contains(out.String(), "must be") {
