@@ -37,6 +37,7 @@ type parked struct {
 	mu    sync.Mutex
 	fd    int // -1: closed
 	stamp int32
+	cut   bool // the client did not get all of a frame, and gets nothing more
 }
 
 func (p *parking) open() error {
@@ -158,13 +159,18 @@ func (c *parked) send(f *frame) reason { return c.write(f.text) }
 
 func (c *parked) beat() reason { return c.write([]byte(": " + heartbeat + "\n\n")) }
 
-// write hands the kernel a whole frame or cuts the connection: an SSE event
-// without its end is ignored by every client, and the cursor gets it back.
+// write hands the kernel a whole frame or gives the connection up: an SSE event
+// without its end is ignored by every client, and the cursor gets it back. The
+// caller ends the watcher then, which closes the connection: not here, where those
+// who can be written to wait for their turn.
 func (c *parked) write(text []byte) reason {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.fd < 0 {
 		return gone
+	}
+	if c.cut {
+		return slow
 	}
 	for {
 		n, err := unix.Write(c.fd, text)
@@ -173,11 +179,11 @@ func (c *parked) write(text []byte) reason {
 			return goesOn
 		case errors.Is(err, unix.EINTR):
 			continue
-		case err == nil || errors.Is(err, unix.EAGAIN):
-			c.close(true)
+		}
+		c.cut = true
+		if err == nil || errors.Is(err, unix.EAGAIN) {
 			return slow
 		}
-		c.close(true)
 		return gone
 	}
 }
@@ -188,7 +194,7 @@ func (c *parked) end(why reason) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.close(why == slow)
+	c.close(c.cut)
 }
 
 // close gives the descriptor back. A reset frees the kernel's buffers at once;
