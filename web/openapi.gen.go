@@ -74,7 +74,7 @@ type newOrderBody struct {
 	// Reference Your own name of it.
 	Reference string `json:"reference"`
 
-	// RequiresShipping False for what is not sent.
+	// RequiresShipping False for what is not sent; default true.
 	RequiresShipping *bool `json:"requires_shipping,omitempty"`
 }
 
