@@ -113,6 +113,11 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 			return p.bus.React(ctx, "orders", eventwire.Payments, p.trace.reactor("orders", s.orders.OnPayment))
 		})
 		p.runs("sweeper", s.orders.RunSweeper)
+		if p.cfg.Retention > 0 {
+			p.runs("retention", func(ctx context.Context) error {
+				return s.orders.RunRetention(ctx, ordersdb.New(p.db), p.cfg.Retention)
+			})
+		}
 		if err := p.answers(ctx, eventwire.AskSubject(eventwire.Orders), answerNewest(s.orders.Newest, orders.ErrNotFound)); err != nil {
 			return err
 		}

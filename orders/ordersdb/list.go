@@ -24,6 +24,9 @@ func (s *Store) List(ctx context.Context, merchant string, f orders.Filter) (ord
 		}
 		var err error
 		page.Orders, err = load(tx, rows, false)
+		if err == nil && f.Reference != "" && f.Query == "" {
+			page, err = withArchived(tx, merchant, f, page)
+		}
 		return err
 	})
 	if err != nil {

@@ -45,6 +45,11 @@ func (s *Store) Order(ctx context.Context, merchant, id string) (orders.Order, e
 		if err := query.Find(&rows).Error; err != nil {
 			return err
 		}
+		if len(rows) == 0 {
+			var err error
+			list, err = archived(tx.Where("id = ? AND merchant = ?", id, merchant))
+			return err
+		}
 		var err error
 		list, err = load(tx, rows, true)
 		return err
@@ -67,7 +72,7 @@ func (s *Store) OrderOf(ctx context.Context, merchant, shipmentID string) (strin
 		return "", fmt.Errorf("ordersdb: read %s: %w", shipmentID, err)
 	}
 	if len(ids) == 0 {
-		return "", orders.ErrNotFound
+		return s.archivedOrderOf(ctx, merchant, shipmentID)
 	}
 	return ids[0], nil
 }

@@ -87,10 +87,17 @@ func saveOrder(tx *gorm.DB, change orders.Change, row orderRow) error {
 	switch {
 	case done.Error != nil:
 		return fmt.Errorf("ordersdb: update %s: %w", row.ID, done.Error)
-	case done.RowsAffected == 0:
+	case done.RowsAffected > 0:
+		return nil
+	}
+	back, err := thaw(tx, row.Merchant, row.ID, change.Base)
+	switch {
+	case err != nil:
+		return fmt.Errorf("ordersdb: update archived %s: %w", row.ID, err)
+	case !back:
 		return orders.ErrStale
 	}
-	return nil
+	return saveOrder(tx, change, row)
 }
 
 // saveParts writes what the change brought besides the order's own row.
