@@ -85,10 +85,10 @@ func (c *drillCommand) options(out *console) (drill.Options, error) {
 	o := drill.Options{
 		Program: []string{self}, Serve: []string{self, "drill-part", "serve"}, NATS: []string{self, "drill-part", "nats"},
 		Watchers: 1000, Lives: 20, Rate: c.Rate, Moves: 20, Kills: 20, Pause: 6 * time.Second, Soak: 2 * time.Minute, FailOver: 3 * time.Second,
-		Crowd: 1000, Flood: 2000, Edge: c.Deploy, Keep: c.Keep, Progress: out.stderr,
+		Crowd: 1000, Flood: 2000, Strict: true, Edge: c.Deploy, Keep: c.Keep, Progress: out.stderr,
 	}
 	if c.Whole {
-		o.Watchers, o.Lives, o.Kills, o.Pause, o.Soak, o.Flood = 10_000, 40, 100, 20*time.Second, 30*time.Minute, 10_000
+		o.Watchers, o.Lives, o.Kills, o.Pause, o.Soak, o.Flood = 10_000, 40, 100, 20*time.Second, 30*time.Minute, 5000
 	}
 	if c.Watchers > 0 {
 		o.Watchers = c.Watchers

@@ -144,12 +144,12 @@ type transition struct {
 
 // orderAnswer and paymentAnswer are as much of the API's answers as is checked.
 type orderAnswer struct {
-	ID        string
-	Status    string
-	Sequence  int64
-	Closed    bool
-	Shipments []struct{ ID, Status string }
-	Timeline  []transition
+	ID       string
+	Status   string
+	Sequence int64
+	Timeline []transition
+
+	PaymentStatus string `json:"payment_status"`
 }
 
 type paymentAnswer struct {

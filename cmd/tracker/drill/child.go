@@ -26,6 +26,7 @@ type child struct {
 	args  []string // args[0] is the program
 	env   []string
 	cred  *syscall.SysProcAttr // nil: as we are
+	last  syscall.Signal       // what ends it for good; 0 is SIGKILL, which would leave children of its own behind
 	dir   string
 	ready func(ctx context.Context) error
 
@@ -61,7 +62,7 @@ func (c *child) spawn() error {
 	cmd := exec.Command(c.args[0], c.args[1:]...)
 	cmd.Env, cmd.Dir = c.env, c.dir
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = attributes(c.cred)
+	cmd.SysProcAttr = attributes(c.cred, c.farewell())
 	if c.talk {
 		if c.stdin, err = cmd.StdinPipe(); err != nil {
 			return err
@@ -127,6 +128,13 @@ func (c *child) end(signal syscall.Signal) error {
 		<-ended
 		return fmt.Errorf("%s did not end on %v", c.name, signal)
 	}
+}
+
+func (c *child) farewell() syscall.Signal {
+	if c.last == 0 {
+		return syscall.SIGKILL
+	}
+	return c.last
 }
 
 // kill is kill -9 and a new start, which need not be ready yet.

@@ -11,12 +11,12 @@ import (
 )
 
 // attributes lets a child end with us, even if we are killed.
-func attributes(base *syscall.SysProcAttr) *syscall.SysProcAttr {
+func attributes(base *syscall.SysProcAttr, farewell syscall.Signal) *syscall.SysProcAttr {
 	a := syscall.SysProcAttr{}
 	if base != nil {
 		a = *base
 	}
-	a.Pdeathsig = syscall.SIGKILL
+	a.Pdeathsig = farewell
 	return &a
 }
 

@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-func attributes(base *syscall.SysProcAttr) *syscall.SysProcAttr { return base }
+func attributes(base *syscall.SysProcAttr, _ syscall.Signal) *syscall.SysProcAttr { return base }
 
 func childrenOf(int) ([]int, error)  { return nil, errors.ErrUnsupported }
 func mountSmall(string, int64) error { return errors.ErrUnsupported }

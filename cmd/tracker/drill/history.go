@@ -32,6 +32,7 @@ type Feed struct {
 	seen    []string       // types of events by sequence, as the first watcher had them
 	ends    map[int64]int  // how many watchers were sent away at which sequence
 	views   map[*View]struct{}
+	known   bool // its faults were told, and are not told again
 }
 
 // View is one watcher's stay at one feed.
@@ -218,4 +219,15 @@ func (h *History) Made() (orders, payments int64) {
 		}
 	}
 	return orders, payments
+}
+
+// Condemn forgets the feeds that did not hold: their faults belong to the drill
+// that is over, and not to the next one.
+func (h *History) Condemn() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for id, f := range h.dirty {
+		f.known = true
+		delete(h.dirty, id)
+	}
 }

@@ -45,10 +45,13 @@ type Rig struct {
 	data    string    // of the single process that has it
 	brokers []*broker
 	bank    *child
+	proxy   *child // nginx, if there is one
 	servers []*server
 	links   []*Link
 	fronts  map[string]*Link // by role: what a client outside is given
-	edge    string           // where nginx is, if it is in front
+	other   string           // another key, for somebody who is not to be trusted with the first
+	bankURL string
+	edge    string // where nginx is, if it is in front
 }
 
 // newRig makes the directory, and nothing else.
@@ -111,7 +114,7 @@ func (r *Rig) common() map[string]string {
 	return map[string]string{
 		"TRACKER_SANDBOX": "true", "TRACKER_SANDBOX_KEY": r.key, "TRACKER_LOG_LEVEL": "warn", "TRACKER_DRAIN": "500ms", "TRACKER_RECONCILE_AFTER": "2s",
 		"TRACKER_TOKEN_SECRET": r.secret, "TRACKER_LIMIT_READS": "0", "TRACKER_LIMIT_WRITES": "0", "TRACKER_LIMIT_CONNECTS": "0",
-		"TRACKER_MAX_WATCHERS": "0", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "0", "TRACKER_MAX_WATCHERS_PER_ORDER": "0",
+		"TRACKER_TRUSTED_PROXIES": "127.0.0.1", "TRACKER_MAX_WATCHERS": "0", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "0", "TRACKER_MAX_WATCHERS_PER_ORDER": "0",
 	}
 }
 
@@ -274,7 +277,7 @@ func (r *Rig) end() error {
 	for _, c := range r.children() {
 		group.Go(func() {
 			_ = c.signal(syscall.SIGCONT) // it may be stopped
-			_ = c.end(syscall.SIGKILL)    // nothing depends on an orderly end
+			_ = c.end(c.farewell())       // nothing depends on an orderly end
 		})
 	}
 	group.Wait()
@@ -314,6 +317,9 @@ func (r *Rig) children() (list []*child) {
 	}
 	if r.bank != nil {
 		list = append(list, r.bank)
+	}
+	if r.proxy != nil {
+		list = append(list, r.proxy)
 	}
 	for _, b := range r.brokers {
 		list = append(list, b.child)

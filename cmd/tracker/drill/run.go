@@ -25,7 +25,8 @@ type Options struct {
 	Soak     time.Duration
 	FailOver time.Duration // what a killed relay holder may cost
 	Crowd    int           // watchers behind nginx in rolling
-	Flood    int           // size of a hostile flood
+	Flood    int           // connections that a hostile client holds
+	Strict   bool          // a healthy client that becomes slow is a fault
 	Edge     string        // config/deploy, for rolling
 
 	Keep     bool      // the directory, with the logs

@@ -106,6 +106,7 @@ func (s *session) judge(ctx context.Context, before Counts) Result {
 	resume := s.load.pause()
 	defer resume()
 	verdict := s.settle(ctx)
+	s.history.Condemn()
 	c := s.history.Counts().minus(before)
 	r := Result{Accepted: c.Accepted, Deliveries: c.Deliveries, Lost: verdict.Lost, Doubled: c.Doubled + verdict.Twice, Disordered: c.Disordered,
 		Wrong: c.Wrong + verdict.Untrue + verdict.Money + verdict.Unsure, Faults: append(verdict.Faults, s.history.Notes()...)}

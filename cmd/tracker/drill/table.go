@@ -29,9 +29,10 @@ func Table(w io.Writer, list []Result) {
 	t := tabwriter.NewWriter(w, 0, 4, 1, ' ', 0)
 	fmt.Fprintln(t, "| drill\t| what is done\t| times\t| watchers\t| accepted\t| deliveries\t| lost\t| doubled\t| out of order\t| longest gap\t| result\t|")
 	fmt.Fprintln(t, "|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|---\t|")
+	allOK := true
 	row := func(r Result, watchers any, gap string) {
 		word := "ok"
-		if !r.OK() {
+		if allOK = allOK && r.OK(); !r.OK() || watchers == "" && !allOK {
 			word = "FAILED"
 		}
 		fmt.Fprintf(t, "| %s\t| %s\t| %d\t| %v\t| %d\t| %d\t| %d\t| %d\t| %d\t| %s\t| %s\t|\n",

@@ -45,15 +45,17 @@ func (h *History) Verify(feeds []*Feed, truth map[string]Truth) Verdict {
 	for _, f := range feeds {
 		var v Verdict
 		t, found := truth[f.ID]
-		if !found {
+		switch {
+		case f.known:
+		case !found:
 			v.fault(&v.Lost, 1, "%s: it was accepted, and the database has none", f.ID)
-		} else {
+		default:
 			v.answers(f, t)
 			v.events(f, t)
 			v.watchers(f, t)
 			v.payment(f, t)
 		}
-		if f.Parent != "" && found {
+		if f.Parent != "" && found && !f.known {
 			byOrder[f.Parent] = append(byOrder[f.Parent], t)
 		}
 		if v.OK() {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"net/http/httputil"
 	"runtime"
 	"strconv"
 	"sync"
@@ -82,15 +83,28 @@ func (c *Crowd) stay(ctx context.Context, f *Feed, turn int) {
 	v := c.history.Join(f)
 	closed := false
 	defer func() { c.history.Leave(v, closed) }()
+	wait := firstWait
 	for ; ctx.Err() == nil; turn++ {
+		before := v.Last
 		err := c.stream(ctx, v, c.places[turn%len(c.places)])
 		if errors.Is(err, errClosed) {
 			closed = true
 			return
 		}
-		_ = rest(ctx, 50*time.Millisecond+rand.N(400*time.Millisecond)) // ctx is asked in any case
+		wait = min(2*wait, mostWait)
+		if v.Last > before {
+			wait = firstWait
+		}
+		_ = rest(ctx, wait/2+rand.N(wait)) // ctx is asked in any case
 	}
 }
+
+// How long a watcher waits before it comes again. Who waits less than a client of
+// ours does takes a small machine down when all come at once.
+const (
+	firstWait = 500 * time.Millisecond
+	mostWait  = 8 * time.Second
+)
 
 var (
 	errClosed  = errors.New("the feed is at its end")
@@ -121,8 +135,12 @@ func (c *Crowd) stream(ctx context.Context, v *View, place string) error {
 		return err
 	}
 	r := bufio.NewReaderSize(conn, 1024)
-	if err := c.admitted(r, v); err != nil {
+	chunked, err := c.admitted(r, v)
+	if err != nil {
 		return err
+	}
+	if chunked {
+		r = bufio.NewReaderSize(httputil.NewChunkedReader(r), 1024)
 	}
 	c.open.Add(1)
 	defer c.open.Add(-1)
@@ -141,32 +159,47 @@ func (c *Crowd) dial(ctx context.Context, place string) (net.Conn, error) {
 	return d.DialContext(ctx, "tcp", place)
 }
 
-// admitted reads the first line of the answer.
-func (c *Crowd) admitted(r *bufio.Reader, v *View) error {
+// admitted reads the head of the answer. A feed itself ends with its connection;
+// a proxy in front of it sends it in chunks.
+func (c *Crowd) admitted(r *bufio.Reader, v *View) (chunked bool, err error) {
 	head, err := r.ReadSlice('\n')
 	if err != nil {
-		return err
+		return false, err
 	}
 	fields := bytes.Fields(head)
 	if len(fields) < 2 {
-		return errRefused
+		return false, errRefused
 	}
 	switch string(fields[1]) {
 	case "200":
-		return nil
 	case "204":
-		return errClosed
+		return false, errClosed
 	case "404":
 		c.history.Denied(v.Feed)
+		return false, errRefused
 	case "429", "503":
 		c.refused.Add(1)
+		return false, errRefused
+	default:
+		return false, errRefused
 	}
-	return errRefused
+	for {
+		line, err := r.ReadSlice('\n')
+		if err != nil {
+			return false, err
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			return chunked, nil
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if bytes.EqualFold(name, []byte("Transfer-Encoding")) {
+			chunked = bytes.Contains(bytes.ToLower(value), []byte("chunked"))
+		}
+	}
 }
 
 // read takes events until the connection ends. An event counts once its empty
-// line has come: one that was cut off in the middle did not arrive. Lines of the
-// transfer encoding in between look like no field and are passed over.
+// line has come: one that was cut off in the middle did not arrive.
 func (c *Crowd) read(conn net.Conn, r *bufio.Reader, v *View) error {
 	var e struct {
 		seq  int64
