@@ -25,13 +25,23 @@ type operation func(ctx context.Context, c echo.Context) (answer, error)
 
 // reply builds an answer with value as its JSON body.
 func reply(status int, value any) (answer, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // an answer is never HTML, and nosniff keeps it so
-	if err := enc.Encode(value); err != nil {
+	body, err := encode(value)
+	if err != nil {
 		return answer{}, err
 	}
-	return answer{Status: status, Header: map[string]string{}, Body: bytes.TrimRight(b.Bytes(), "\n")}, nil
+	return answer{Status: status, Header: map[string]string{}, Body: body}, nil
+}
+
+// encode writes JSON with <, > and & as they are: an answer is never HTML, and
+// nosniff keeps it so. A stored body comes back byte for byte.
+func encode(value any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(value); err != nil {
+		return nil, err
+	}
+	return bytes.TrimRight(b.Bytes(), "\n"), nil
 }
 
 // tagged adds the sequence as ETag: what If-Match and If-None-Match compare.

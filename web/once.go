@@ -55,7 +55,7 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 		if made, err = r.do(ctx, c); err != nil {
 			return nil, err
 		}
-		plain, err := json.Marshal(made)
+		plain, err := encode(made)
 		if err != nil {
 			return nil, err
 		}
