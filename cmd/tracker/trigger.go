@@ -19,6 +19,8 @@ type triggerCommand struct {
 	Cancel  orderCancel    `cmd:"" help:"Cancel an order."`
 	Refund  paymentRefund  `cmd:"" help:"Give money back."`
 	Fault   triggerFault   `cmd:"" help:"Make the sandbox bank misbehave."`
+
+	BankRefund triggerBankRefund `cmd:"" help:"Give money back at the bank, as somebody there would: it then tells the tracker."`
 }
 
 // Help is the longer help of the command.

@@ -11,24 +11,35 @@ import (
 	"strings"
 )
 
-type triggerFault struct {
-	Kind       string `arg:"" help:"For example unavailable, timeout, lost_answer, slow, html, drop_callbacks, delay_callbacks, duplicate, reorder, forge, hold_refunds, fail_refunds; or clear."`
-	For        string `placeholder:"DURATION" help:"Ends after so long."`
-	Count      int    `placeholder:"N" help:"Ends after so many uses."`
-	Match      string `placeholder:"WORDS" help:"Only calls of this name, or about this payment or order."`
-	Delay      string `placeholder:"DURATION" help:"Of the kinds that have one."`
+// bankDoor is how a command reaches the sandbox bank's own API.
+type bankDoor struct {
 	BankURL    string `name:"bank-url" placeholder:"URL" help:"Where the sandbox bank is (TRACKER_BANK_URL). Default: http://127.0.0.1:8090."`
 	BankSecret string `placeholder:"WHSEC" help:"The secret that we share with it (TRACKER_BANK_SECRET)."`
 }
 
-// Run asks the bank to misbehave. This is the one command that talks to the bank
-// and not to the tracker.
-func (c *triggerFault) Run(ctx context.Context, out *console) error {
-	secret := firstOf(c.BankSecret, out.getenv("TRACKER_BANK_SECRET"))
-	if secret == "" {
-		return errors.New("the bank's secret is needed: give --bank-secret or set TRACKER_BANK_SECRET (the sandbox keeps its own in sandbox-secrets.json in its data directory)")
+func (d bankDoor) key(out *console) (base, secret string, err error) {
+	if secret = firstOf(d.BankSecret, out.getenv("TRACKER_BANK_SECRET")); secret == "" {
+		return "", "", errors.New("the bank's secret is needed: give --bank-secret or set TRACKER_BANK_SECRET (the sandbox keeps its own in sandbox-secrets.json in its data directory)")
 	}
-	base := strings.TrimSuffix(firstOf(c.BankURL, out.getenv("TRACKER_BANK_URL"), "http://127.0.0.1:8090"), "/")
+	secret, _, _ = strings.Cut(secret, ",") // during a rotation there are two
+	return strings.TrimSuffix(firstOf(d.BankURL, out.getenv("TRACKER_BANK_URL"), "http://127.0.0.1:8090"), "/"), secret, nil
+}
+
+type triggerFault struct {
+	bankDoor
+	Kind  string `arg:"" help:"For example unavailable, timeout, lost_answer, slow, html, drop_callbacks, delay_callbacks, duplicate, reorder, forge, hold_refunds, fail_refunds; or clear."`
+	For   string `placeholder:"DURATION" help:"Ends after so long."`
+	Count int    `placeholder:"N" help:"Ends after so many uses."`
+	Match string `placeholder:"WORDS" help:"Only calls of this name, or about this payment or order."`
+	Delay string `placeholder:"DURATION" help:"Of the kinds that have one."`
+}
+
+// Run asks the bank to misbehave.
+func (c *triggerFault) Run(ctx context.Context, out *console) error {
+	base, secret, err := c.key(out)
+	if err != nil {
+		return err
+	}
 	method, body := http.MethodPost, map[string]any{"kind": c.Kind}
 	for name, value := range map[string]string{"for": c.For, "match": c.Match, "delay": c.Delay} {
 		if value != "" {

@@ -55,7 +55,11 @@ func tellPayment(w io.Writer, p paymentView) {
 	fmt.Fprintf(w, "\nWhat is next\n")
 	tellChecks(w, p)
 	for _, r := range p.Refunds {
-		fmt.Fprintf(w, "  Refund %s of %s is %s since %s.\n", r.ID, moneyText(r.Amount, p.Currency), r.Status, timeText(r.UpdatedAt))
+		why := ""
+		if r.Reason != "" {
+			why = " (" + r.Reason + ")"
+		}
+		fmt.Fprintf(w, "  Refund %s of %s%s is %s since %s.\n", r.ID, moneyText(r.Amount, p.Currency), why, r.Status, timeText(r.UpdatedAt))
 	}
 	if p.Reference != "" {
 		fmt.Fprintf(w, "  At %s it is known as %s.\n", p.Provider, p.Reference)
