@@ -91,9 +91,13 @@
 // # Firehose
 //
 // SSE over everything that a merchant owns, in the order of the stream, with the
-// stream's incarnation and sequence as its cursor. Each connection reads the log
-// for itself and at its client's speed. For servers that want one connection for
-// all, where a webhook cannot reach them.
+// stream's incarnation and sequence as its cursor; ?after=latest begins with what
+// comes from now on. The first block has no data and sets the cursor, so that who is
+// cut before its first event resumes as well. Each connection goes at its client's
+// speed: it reads the log until it has caught up, and from then on shares one tail
+// of at most 512 events per merchant; who falls behind that reads the log again, and
+// who does not read at all is cut. For servers that want one connection for all,
+// where a webhook cannot reach them.
 //
 // # Decisions
 //

@@ -3,6 +3,7 @@ package notify_test
 import (
 	"context"
 	"net/http"
+	"strconv"
 	"testing"
 	"time"
 
@@ -132,4 +133,105 @@ func TestFirehose_cursor_beyond_the_end_is_reset(t *testing.T) {
 	s := r.watch(t, r.url+"/events?after=life1-99")
 	s.wantName("reset")
 	s.want("life1-1", "life1-2")
+}
+
+func TestFirehose_from_now_on(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	f := newFeed(orderKey(1))
+	r.emitted(f, 2)
+	s := r.watch(t, r.url+"/events?after=latest")
+	first := s.raw()
+	if first.id != "life1-2" || first.wait == "" || first.data != "" {
+		t.Errorf("the first block is %+v, want the cursor and retry", first)
+	}
+	s.close()
+	r.emitted(f, 1)
+	// Who was cut before its first event has a cursor all the same.
+	s = r.watch(t, r.url+"/events?after=latest", "Last-Event-ID", first.id)
+	s.want("life1-3")
+	r.emitted(f, 1)
+	s.want("life1-4")
+}
+
+// Many firehoses read the log once each, however long they stay and however much
+// comes, and all get everything in order.
+func TestFirehose_many_share_the_tail(t *testing.T) {
+	t.Parallel()
+	const clients, events = 20, 50
+	r := setup(t, plain, nil)
+	f, foreign := newFeed(orderKey(1)), newFeed(orderKey(2))
+	foreign.key.Merchant = stranger
+	r.emitted(f, 3)
+	var all []*stream
+	for range clients {
+		s := r.watch(t, r.url+"/events")
+		s.want("life1-1", "life1-2", "life1-3")
+		all = append(all, s)
+	}
+	for range events {
+		r.emitted(foreign, 1)
+		r.emitted(f, 1)
+	}
+	for _, s := range all {
+		for i := range events {
+			s.want("life1-" + strconv.Itoa(3+2*(i+1)))
+		}
+	}
+	if n := r.book.scanned(); n != clients {
+		t.Errorf("the log was read %d times by %d clients", n, clients)
+	}
+}
+
+// Who falls further behind than the tail reaches gets the rest from the log.
+func TestFirehose_behind_the_tail(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	f := newFeed(orderKey(1))
+	f.padding = 20 << 10
+	s := r.watch(t, r.url+"/events")
+	s.raw()
+	until(t, "it is connected", func() bool { return r.count("firehose", "r3labs") == 1 })
+	const events = 600 // more than a tail holds, and megabytes: the client is behind
+	r.emitted(f, events)
+	for i := range events {
+		s.want("life1-" + strconv.Itoa(i+1))
+	}
+}
+
+// After a gap in what the stream's follower saw, nothing is missing; in another
+// life, the client is told to start over.
+func TestFirehose_over_a_resync(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	f := newFeed(orderKey(1))
+	r.emitted(f, 1)
+	s := r.watch(t, r.url+"/events")
+	s.want("life1-1")
+	r.book.append(f.next(false)) // the follower never hears of it
+	if err := r.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.want("life1-2")
+	r.emitted(f, 1)
+	s.want("life1-3")
+
+	r.book.reborn("life2")
+	if err := r.Resync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.wantName("END")
+	s = r.watch(t, r.url+"/events", "Last-Event-ID", "life1-3")
+	s.wantName("reset")
+}
+
+func TestFirehose_cursor_whose_successors_are_gone_is_reset(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	r.emitted(newFeed(orderKey(1)), 5)
+	r.book.purge(4)
+	s := r.watch(t, r.url+"/events?after=life1-3") // the next one is the fourth
+	s.want("life1-4")
+	s = r.watch(t, r.url+"/events?after=life1-2")
+	s.wantName("reset")
 }

@@ -78,7 +78,8 @@ type book struct {
 	mu       sync.Mutex
 	life     string
 	messages []eventwire.Event
-	grown    chan struct{}
+	first    uint64 // of what is still there
+	scans    int
 	lastFunc func(ctx context.Context, key eventwire.Key) // called before Last looks
 	after    func()                                       // called when Last has looked
 	err      error
@@ -91,14 +92,12 @@ func (b *book) lose(key eventwire.Key) {
 	b.messages = slices.DeleteFunc(b.messages, func(e eventwire.Event) bool { return e.Key() == key })
 }
 
-func newBook() *book { return &book{life: "life1", grown: make(chan struct{})} }
+func newBook() *book { return &book{life: "life1"} }
 
 func (b *book) append(e eventwire.Event) uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.messages = append(b.messages, e)
-	close(b.grown)
-	b.grown = make(chan struct{})
 	return uint64(len(b.messages))
 }
 
@@ -119,32 +118,47 @@ func (b *book) Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bo
 	return eventwire.Event{}, false, b.err
 }
 
-func (b *book) Replay(ctx context.Context, subjects []string, after uint64, fn func(uint64, eventwire.Event) error) error {
-	for {
-		b.mu.Lock()
-		grown, list := b.grown, b.messages[min(after, uint64(len(b.messages))):]
-		b.mu.Unlock()
-		for _, e := range list {
-			after++
-			if e.Merchant != merchant {
-				continue
-			}
-			if err := fn(after, e); err != nil {
-				return err
-			}
+func (b *book) Scan(ctx context.Context, _ []string, after, upTo uint64, fn func(uint64, eventwire.Event) error) error {
+	b.mu.Lock()
+	b.scans++
+	list := b.messages[min(after, uint64(len(b.messages))):min(upTo, uint64(len(b.messages)))]
+	b.mu.Unlock()
+	for _, e := range list {
+		if after++; e.Merchant != merchant {
+			continue
 		}
-		select {
-		case <-grown:
-		case <-ctx.Done():
-			return ctx.Err()
+		if err := fn(after, e); err != nil {
+			return err
 		}
 	}
+	return ctx.Err()
 }
 
-func (b *book) End(context.Context) (uint64, error) {
+// scanned is how often the log was read.
+func (b *book) scanned() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return uint64(len(b.messages)), nil
+	return b.scans
+}
+
+// purge forgets what is older than the message at first.
+func (b *book) purge(first uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.first = first
+}
+
+// reborn empties the log and begins another life.
+func (b *book) reborn(life string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.life, b.messages = life, nil
+}
+
+func (b *book) Bounds(context.Context) (first, last uint64, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return max(b.first, 1), uint64(len(b.messages)), nil
 }
 
 func (b *book) Incarnation() string {

@@ -21,10 +21,12 @@ type Log interface {
 	// such feed. It must never return one older than a message that was
 	// published through this process before the call. Safe for concurrent use.
 	Last(ctx context.Context, key eventwire.Key) (eventwire.Event, bool, error)
-	// Replay calls fn for every message on subjects after the stream sequence
-	// given, in stream order, and then for every new one, until ctx ends or fn
-	// returns an error, which it returns.
-	Replay(ctx context.Context, subjects []string, after uint64, fn func(streamSeq uint64, e eventwire.Event) error) error
+	// Scan calls fn for every message on subjects behind the stream sequence after
+	// and up to upTo, in stream order, and returns when there are no more of them,
+	// when ctx ends, or with fn's error.
+	Scan(ctx context.Context, subjects []string, after, upTo uint64, fn func(streamSeq uint64, e eventwire.Event) error) error
+	// Bounds are the stream sequences of the oldest and the newest message.
+	Bounds(ctx context.Context) (first, last uint64, err error)
 	// Incarnation identifies this life of the stream. It changes when the
 	// stream was deleted and built again.
 	Incarnation() string
@@ -97,6 +99,7 @@ type Notifier struct {
 	r3    *r3Servers
 	count counters
 	fixed fixedHeaders
+	tails tails
 	meets singleflight.Group // reads of the log for cursors that are ahead of us
 
 	running atomic.Bool
@@ -141,8 +144,9 @@ func (n *Notifier) Run(ctx context.Context) error {
 // Publish tells the notifier of the next event of the stream. It returns when
 // every watcher of that feed was served, blocking on none of them. What it costs does not depend on how many
 // other feeds are watched.
-func (n *Notifier) Publish(_ uint64, e eventwire.Event) {
+func (n *Notifier) Publish(at uint64, e eventwire.Event) {
 	n.count.published.Add(1)
+	n.tails.add(at, e)
 	if t := n.hub.lookup(e.Key()); t != nil {
 		n.publish(t, e, false)
 	}

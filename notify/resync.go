@@ -17,6 +17,7 @@ const resyncReads = 16 // reads of the log at once
 // the feed went back, or are cut where it is gone. It returns the errors of the
 // feeds that could not be read, for which it may be called again.
 func (n *Notifier) Resync(ctx context.Context) error {
+	n.tails.forget()
 	var (
 		mu     sync.Mutex
 		failed []error

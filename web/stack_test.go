@@ -245,10 +245,11 @@ func (l stackLog) Last(ctx context.Context, key eventwire.Key) (eventwire.Event,
 	return e, err == nil, err
 }
 
-func (stackLog) Replay(ctx context.Context, _ []string, _ uint64, _ func(uint64, eventwire.Event) error) error {
-	<-ctx.Done()
+func (stackLog) Scan(ctx context.Context, _ []string, _, _ uint64, _ func(uint64, eventwire.Event) error) error {
 	return ctx.Err()
 }
+
+func (stackLog) Bounds(context.Context) (first, last uint64, err error) { return 1, 0, nil }
 
 func (stackLog) Incarnation() string { return "test" }
 

@@ -63,7 +63,7 @@ func TestBus_Publish_drops_repetitions_and_keeps_order(t *testing.T) {
 	if n, err := b.Count(t.Context()); err != nil || n != 5 {
 		t.Errorf("%d messages, %v; want 5", n, err)
 	}
-	if end, err := b.End(t.Context()); err != nil || end != 5 {
+	if first, end, err := b.Bounds(t.Context()); err != nil || first != 1 || end != 5 {
 		t.Errorf("the end is at %d, %v; want 5", end, err)
 	}
 }
@@ -311,7 +311,7 @@ func TestBus_Follow_notices_a_lost_tail(t *testing.T) {
 	s.awaitGap(t)
 }
 
-func TestBus_Replay(t *testing.T) {
+func TestBus_Scan(t *testing.T) {
 	t.Parallel()
 	b, id, other := embedded(t, t.TempDir()), newOrder(), newOrder()
 	publish(t, b, id, 1, 2)
@@ -319,60 +319,46 @@ func TestBus_Replay(t *testing.T) {
 	publish(t, b, id, 3)
 
 	s := newSeen()
-	var last uint64
-	run(t, func(ctx context.Context) error {
-		return b.Replay(ctx, eventwire.MerchantWildcards(merchant), 1, func(seq uint64, e eventwire.Event) error {
-			last = max(last, seq)
+	scan := func(after, upTo uint64) {
+		t.Helper()
+		err := b.Scan(t.Context(), eventwire.MerchantWildcards(merchant), after, upTo, func(_ uint64, e eventwire.Event) error {
 			s.add(e)
 			return nil
 		})
-	})
-	s.await(t, 3)
-	publish(t, b, other, 2)
-	s.await(t, 4)
-	if got := s.of(id); !slices.Equal(got, []int64{2, 3}) {
-		t.Errorf("got %v", got)
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	scan(1, 3)
+	if got := s.of(id); !slices.Equal(got, []int64{2}) || s.count() != 2 {
+		t.Errorf("up to the third: %v of %d", got, s.count())
+	}
+	scan(3, 4)
+	scan(4, 4) // nothing is left
+	if got := s.of(id); !slices.Equal(got, []int64{2, 3}) || s.count() != 3 {
+		t.Errorf("up to the end: %v of %d", got, s.count())
+	}
+	// Nothing on these subjects behind the position: it ends all the same.
+	if err := b.Scan(t.Context(), []string{orderKey(other).Subject()}, 3, 4, nil); err != nil {
+		t.Errorf("of what is not there: %v", err)
 	}
 	boom := errors.New("boom")
-	err := b.Replay(t.Context(), []string{orderKey(other).Subject()}, 0, func(_ uint64, e eventwire.Event) error {
-		if e.Seq == 2 {
-			return boom
-		}
-		return nil
-	})
+	err := b.Scan(t.Context(), []string{orderKey(other).Subject()}, 0, 4, func(uint64, eventwire.Event) error { return boom })
 	if !errors.Is(err, boom) {
 		t.Errorf("got %v", err)
 	}
-	if err := b.Replay(t.Context(), []string{eventwire.Wildcard}, 99, nil); !errors.Is(err, natsbus.ErrBeyond) {
+	if err := b.Scan(t.Context(), []string{eventwire.Wildcard}, 99, 100, nil); !errors.Is(err, natsbus.ErrBeyond) {
 		t.Errorf("beyond the end: %v", err)
 	}
 }
 
-func TestBus_Replay_of_what_is_purged(t *testing.T) {
+func TestBus_Scan_of_what_is_purged(t *testing.T) {
 	t.Parallel()
 	o := quiet(natsbus.Options{StoreDir: t.TempDir(), PerSubject: 2})
 	b, id := open(t, o), newOrder()
 	publish(t, b, id, 1, 2, 3, 4, 5)
-	err := b.Replay(t.Context(), []string{eventwire.Wildcard}, 1, nil)
+	err := b.Scan(t.Context(), []string{eventwire.Wildcard}, 1, 5, nil)
 	if !errors.Is(err, natsbus.ErrPurged) {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestBus_Replay_ends_when_the_stream_is_another(t *testing.T) {
-	t.Parallel()
-	b, id := embedded(t, t.TempDir()), newOrder()
-	publish(t, b, id, 1)
-	first, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		ended <- b.Replay(t.Context(), []string{eventwire.Wildcard}, 0, func(uint64, eventwire.Event) error { close(first); return nil })
-	}()
-	<-first
-	if err := b.Reset(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	var gap *natsbus.GapError
-	if err := <-ended; !errors.As(err, &gap) {
 		t.Errorf("got %v", err)
 	}
 }

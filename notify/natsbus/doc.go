@@ -8,7 +8,7 @@
 //   - [Bus.Publish] returns nil when the stream holds every message; those of one
 //     subject stand in the order given, and an id that was stored in the last two
 //     minutes is not stored again.
-//   - [Bus.Follow] and [Bus.Replay] deliver every message in stream order, over
+//   - [Bus.Follow] and [Bus.Scan] deliver every message in stream order, over
 //     lost connections and changes of the leader. Where that is impossible, because
 //     the stream lost something or was made anew, they say so: never silence.
 //   - [Bus.React] calls its function for every event until it returns nil, on one

@@ -3,7 +3,6 @@ package natsbus
 import (
 	"context"
 	"errors"
-	"math"
 
 	"tracker/notify/eventwire"
 )
@@ -65,40 +64,40 @@ func (b *Bus) Follow(ctx context.Context, f Follower) error {
 	}
 }
 
-// End is the position of the newest message in the stream.
-func (b *Bus) End(ctx context.Context) (uint64, error) {
+// Bounds are the positions of the oldest and of the newest message in the stream.
+// An empty one has first one behind last.
+func (b *Bus) Bounds(ctx context.Context) (first, last uint64, err error) {
 	s, err := b.look(ctx)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return s.CachedInfo().State.LastSeq, nil
+	state := s.CachedInfo().State
+	return state.FirstSeq, state.LastSeq, nil
 }
 
-// Live is the position after everything that the stream holds at the moment.
-const Live uint64 = math.MaxUint64
-
-// Replay calls fn for every message on subjects after a position (a stream
-// sequence, 0 for the beginning, or [Live]), in stream order, and then for every new one, until
-// ctx ends (nil) or fn returns an error, which it returns. A position that this
-// stream cannot serve is [ErrBeyond] or [ErrPurged]; a *GapError says that something may have been
-// missed on the way, and ends the replay. Positions belong to an [Bus.Incarnation].
+// Scan calls fn for every message on subjects behind the position after and up to
+// the position upTo, in stream order, and returns nil once there are no more of
+// them, or when ctx ends. An error of fn ends it and is returned. A position that
+// this stream cannot serve is [ErrBeyond] or [ErrPurged]; a *GapError says that
+// something may have been missed on the way. Positions belong to an
+// [Bus.Incarnation].
 //
 // Of each feed only the newest messages are held (64): a reader that is further
 // behind than that misses some in the middle, never the newest.
-func (b *Bus) Replay(ctx context.Context, subjects []string, after uint64, fn func(streamSeq uint64, e eventwire.Event) error) error {
+func (b *Bus) Scan(ctx context.Context, subjects []string, after, upTo uint64, fn func(streamSeq uint64, e eventwire.Event) error) error {
 	s, err := b.look(ctx)
 	if err != nil {
 		return err
 	}
 	state := s.CachedInfo().State
 	switch {
-	case after == Live:
-		after = state.LastSeq
 	case after > state.LastSeq:
 		return ErrBeyond
 	case after > 0 && after+1 < state.FirstSeq:
 		return ErrPurged
+	case after >= upTo:
+		return nil
 	}
-	r := &reader{bus: b, subjects: subjects, message: fn, incarnation: s.incarnation, last: after}
+	r := &reader{bus: b, subjects: subjects, message: fn, incarnation: s.incarnation, last: after, upTo: upTo}
 	return r.run(ctx)
 }

@@ -25,10 +25,10 @@ type GapError struct{ Reason string }
 
 func (e *GapError) Error() string { return "natsbus: messages may be missing: " + e.Reason }
 
-// ErrBeyond is what Replay says to a position that the stream has not reached.
+// ErrBeyond is what Scan says to a position that the stream has not reached.
 var ErrBeyond = errors.New("natsbus: the position is beyond the end of the stream")
 
-// ErrPurged is what Replay says to a position whose successors are gone.
+// ErrPurged is what Scan says to a position whose successors are gone.
 var ErrPurged = errors.New("natsbus: the stream no longer holds what comes after the position")
 
 // reader reads the stream in order from a position, for as long as it can prove
@@ -36,7 +36,8 @@ var ErrPurged = errors.New("natsbus: the stream no longer holds what comes after
 type reader struct {
 	bus      *Bus
 	subjects []string
-	all      bool // subjects cover the stream, so its sequences follow each other
+	upTo     uint64 // where to end; 0: never
+	all      bool   // subjects cover the stream, so its sequences follow each other
 	message  func(seq uint64, e eventwire.Event) error
 	passed   func(p Passage, e eventwire.Event) // may be nil
 	ready    func()                             // called once a consumer stands, before its first message
@@ -51,6 +52,9 @@ type stopError struct{ error }
 
 func (e stopError) Unwrap() error { return e.error }
 
+// errDone ends a reader that has read all that it was to read.
+var errDone = errors.New("natsbus: all is read")
+
 // run reads until ctx ends (nil), the user's function fails (its error), or
 // something may be missing (a *GapError). Everything else is tried again.
 func (r *reader) run(ctx context.Context) error {
@@ -61,6 +65,8 @@ func (r *reader) run(ctx context.Context) error {
 		var stop stopError
 		var gap *GapError
 		switch {
+		case errors.Is(err, errDone):
+			return nil
 		case errors.As(err, &stop):
 			return stop.error
 		case ctx.Err() != nil:
@@ -109,6 +115,9 @@ func (r *reader) session(ctx context.Context) error {
 	defer messages.Stop()
 	if r.ready != nil {
 		r.ready()
+	}
+	if r.upTo > 0 && consumer.CachedInfo().NumPending == 0 {
+		return errDone
 	}
 	for delivered := uint64(1); ; delivered++ {
 		m, err := messages.Next(jetstream.NextContext(ctx))
@@ -175,6 +184,9 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 		return err
 	}
 	seq := meta.Sequence.Stream
+	if r.upTo > 0 && seq > r.upTo {
+		return errDone
+	}
 	switch {
 	case meta.Sequence.Consumer != want:
 		return fmt.Errorf("natsbus: delivery %d came as number %d", meta.Sequence.Consumer, want)
@@ -188,6 +200,9 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 		return stopError{err}
 	}
 	r.last, r.lastBody = seq, m.Data()
+	if r.upTo > 0 && (seq == r.upTo || meta.NumPending == 0) {
+		return errDone
+	}
 	return nil
 }
 
