@@ -42,16 +42,18 @@ const countPending = `SELECT COUNT(*) AS pending, COALESCE(MIN(created_at), 0) A
 
 // Counts implements webhooks.Log.
 func (s *Store) Counts(ctx context.Context) (webhooks.Counts, error) {
-	var row struct{ Enabled, Failing, Disabled, Pending, Oldest int64 }
+	var endpoints struct{ Enabled, Failing, Disabled int64 }
+	var deliveries struct{ Pending, Oldest int64 } // a second Scan into one struct would empty it first
 	db := s.db.Read(ctx)
-	for _, query := range []string{countEndpoints, countPending} {
-		if err := db.Raw(query).Scan(&row).Error; err != nil {
-			return webhooks.Counts{}, fmt.Errorf("webhooksdb: count: %w", err)
-		}
+	if err := db.Raw(countEndpoints).Scan(&endpoints).Error; err != nil {
+		return webhooks.Counts{}, fmt.Errorf("webhooksdb: count endpoints: %w", err)
+	}
+	if err := db.Raw(countPending).Scan(&deliveries).Error; err != nil {
+		return webhooks.Counts{}, fmt.Errorf("webhooksdb: count deliveries: %w", err)
 	}
 	return webhooks.Counts{
-		Enabled: row.Enabled, Failing: row.Failing, Disabled: row.Disabled,
-		Pending: row.Pending, OldestPending: instant(row.Oldest),
+		Enabled: endpoints.Enabled, Failing: endpoints.Failing, Disabled: endpoints.Disabled,
+		Pending: deliveries.Pending, OldestPending: instant(deliveries.Oldest),
 	}, nil
 }
 
