@@ -163,7 +163,7 @@ func TestService_hanging_endpoints_delay_nobody(t *testing.T) {
 	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
 		w := newWorld(t, db, func(o *webhooks.Options) {
 			o.Concurrency = 16
-			o.PerEndpoint = 2
+			o.PerEndpoint = 8 // five that hang could take them all
 			o.Timeout = time.Minute
 			o.Grace = 10 * time.Millisecond
 		})

@@ -75,7 +75,8 @@ func (w *worker) claim(claims, sends context.Context) (started int, ok bool) {
 
 // reserve takes free slots for an endpoint without waiting and returns how many
 // this worker holds. An endpoint in trouble gets one at a time, from a pool of
-// its kind.
+// its kind. So does every endpoint while slots are short: many that begin to hang
+// at the same moment must not take them all before they are known to fail.
 func (w *worker) reserve(r Record) int {
 	pool, most := w.x.healthy, w.x.s.o.PerEndpoint
 	if r.Failures >= troubledAfter {
@@ -86,6 +87,9 @@ func (w *worker) reserve(r Record) int {
 		w.pool = pool
 	}
 	for w.held < most-w.inflight {
+		if len(pool) >= cap(pool)/2 && w.held+w.inflight > 0 {
+			break // half of the slots are for endpoints that have none
+		}
 		select {
 		case pool <- struct{}{}:
 			w.held++
