@@ -21,6 +21,7 @@ type host struct {
 	o      Options
 	broken chan struct{} // received from once the server can no longer write
 	quit   chan struct{}
+	stop   sync.Once // closes quit
 	done   chan struct{}
 
 	mu     sync.Mutex
@@ -98,8 +99,9 @@ func (h *host) end() {
 	}
 }
 
+// close ends the server for good. It may be called again.
 func (h *host) close() {
-	close(h.quit)
+	h.stop.Do(func() { close(h.quit) })
 	<-h.done
 	h.end()
 }
