@@ -32,6 +32,15 @@
 //     that has become, and so they are found whose they are. A disputed charge
 //     reads as reversed, since Stripe takes the money when a dispute opens.
 //
+// # How it is tested
+//
+// Every request goes to stripe-mock, which checks it against Stripe's own
+// description of its API and answers with Stripe's examples; it is built by the
+// test as a program of its own, and is no dependency of this module. stripe-mock
+// keeps nothing, so the life of a payment is played against a fake, whose objects
+// may have no member that Stripe's lack. Messages are signed by stripe-go's own
+// helper for tests.
+//
 // # Decisions
 //
 //   - stripe-go for the wire: forms, versions, errors and signatures are theirs

@@ -28,6 +28,17 @@ const (
 // object is a Stripe object as it goes over the wire.
 type object map[string]any
 
+// MarshalJSON leaves out what the fake remembers for itself.
+func (o object) MarshalJSON() ([]byte, error) {
+	seen := map[string]any{}
+	for name, value := range o {
+		if !strings.HasPrefix(name, "_") {
+			seen[name] = value
+		}
+	}
+	return json.Marshal(seen)
+}
+
 func (o object) str(name string) string { s, _ := o[name].(string); return s }
 func (o object) num(name string) int64  { n, _ := o[name].(int64); return n }
 
@@ -169,7 +180,7 @@ func (f *fakeStripe) createSession(_ *http.Request, form url.Values) (int, any) 
 		"amount_total": amount, "currency": form.Get(line + "[price_data][currency]"),
 		"client_reference_id": form.Get("client_reference_id"), "metadata": metadata(form, "metadata["),
 		"created": f.now().Unix(), "expires_at": f.now().Add(24 * time.Hour).Unix(), "payment_intent": nil,
-		"capture_method": form.Get("payment_intent_data[capture_method]"), "intent_metadata": metadata(form, "payment_intent_data[metadata]["),
+		"_capture_method": form.Get("payment_intent_data[capture_method]"), "_intent_metadata": metadata(form, "payment_intent_data[metadata]["),
 	}
 	s["url"] = "https://checkout.stripe.com/c/pay/" + s.str("id")
 	f.sessions[s.str("id")] = s
@@ -179,7 +190,6 @@ func (f *fakeStripe) createSession(_ *http.Request, form url.Values) (int, any) 
 // expanded is a session with its intent and the intent's charge in it.
 func (f *fakeStripe) expanded(s object) object {
 	s = maps.Clone(s)
-	delete(s, "intent_metadata")
 	if intent, ok := f.intents[s.str("payment_intent")]; ok {
 		intent = maps.Clone(intent)
 		if charge, ok := f.charges[intent.str("latest_charge")]; ok {
@@ -309,10 +319,10 @@ func (f *fakeStripe) pay(reference string) {
 	intent := object{
 		"id": f.id("pi"), "object": "payment_intent", "amount": s.num("amount_total"), "currency": s["currency"],
 		"amount_received": s.num("amount_total"), "amount_capturable": int64(0), "status": "succeeded",
-		"metadata": s["intent_metadata"], "latest_charge": charge.str("id"), "created": f.now().Unix(),
+		"metadata": s["_intent_metadata"], "latest_charge": charge.str("id"), "created": f.now().Unix(),
 	}
 	s["status"], s["payment_status"], s["payment_intent"] = "complete", "paid", intent.str("id")
-	if s.str("capture_method") == "manual" {
+	if s.str("_capture_method") == "manual" {
 		intent["status"], intent["amount_received"], intent["amount_capturable"] = "requires_capture", int64(0), s.num("amount_total")
 		s["payment_status"] = "unpaid"
 	}
@@ -330,8 +340,6 @@ func (f *fakeStripe) change(reference string, fn func(session, intent, charge ob
 }
 
 func (f *fakeStripe) emit(kind string, about object) {
-	about = maps.Clone(about)
-	delete(about, "intent_metadata")
 	f.n++
 	f.events <- event(fmt.Sprintf("evt_test_%d", f.n), kind, f.now(), secretA, about)
 }
