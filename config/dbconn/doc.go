@@ -47,13 +47,20 @@
 //   - The NOTIFY of PostgreSQL is sent after the commit, not in the transaction:
 //     there it would serialize all commits (see news). A crash between the two
 //     costs one slow poll of the relay and loses nothing.
-//   - Behind a PgBouncer in transaction mode (tried with 1.18), put
+//   - Behind a PgBouncer in transaction mode (the tests run one), put
 //     default_query_exec_mode=cache_describe into the URL, or statements that were
 //     prepared on one connection are looked for on another. LISTEN needs a direct
 //     address ([Options].ListenURL); without one, Commits polls, and says so in the
 //     log. The lock of the migrations belongs to a transaction and so works there.
+//     The time limits are set by each of our connections on whatever connection of
+//     the server it meets: where they must hold without fail, ALTER ROLE sets them.
 //   - Every package has its own version table, so that packages do not number their
 //     migrations after each other.
+//   - A joined Write that is the first statement of its transaction has no savepoint:
+//     going back to the beginning undoes as much. Savepoints keep what they undo in
+//     SQLite's memory, not in a file of its own (temp_store).
+//   - 16 connections to PostgreSQL: more writers than that wait in the pool instead
+//     of for each other's locks, and six processes fit a server's usual hundred.
 //
 // gorm is the access that the stores use; its SQLite driver runs on
 // modernc.org/sqlite, which needs no cgo; pgx speaks to PostgreSQL and hears its
