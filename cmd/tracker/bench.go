@@ -23,7 +23,10 @@ type benchCommand struct {
 	Transports benchTransports `cmd:"" help:"Short poll, long poll, SSE and WebSocket on the same changes."`
 	Orders     benchOrders     `cmd:"" help:"New orders per second, beside the same writes by themselves."`
 	Webhooks   benchWebhooks   `cmd:"" help:"Deliveries to many endpoints, with and without hanging ones among them."`
+	Partition  benchPartition  `cmd:"" help:"What it costs a process to read the feed: all of it, and a part of it."`
 	Lane       benchLane       `cmd:"" hidden:"" help:"The server's side of a measurement: started by the others."`
+
+	PartitionReader benchPartitionReader `cmd:"" hidden:"" help:"A reader of the feed: started by partition."`
 }
 
 // Help is the longer help of the command.

@@ -10,6 +10,8 @@ import (
 // Follower is told what happens in the stream. Its functions are called one at a
 // time, from one goroutine; a slow one only delays itself.
 type Follower struct {
+	// Subjects is the part of the stream to read. Empty is all of it.
+	Subjects []string
 	// Event is every new message in stream order.
 	Event func(streamSeq uint64, e eventwire.Event)
 	// Passed is told before Event how the message came here. It may be nil.
@@ -23,7 +25,7 @@ type Follower struct {
 	Gap func(reason string)
 }
 
-// Follow reads every feed from now on until ctx ends, which is no error. A process
+// Follow reads the feeds from now on until ctx ends, which is no error. A process
 // needs one.
 func (b *Bus) Follow(ctx context.Context, f Follower) error {
 	stands := f.Ready
@@ -37,7 +39,10 @@ func (b *Bus) Follow(ctx context.Context, f Follower) error {
 			sleep(ctx, rereadMax)
 			continue
 		}
-		r := &reader{bus: b, subjects: []string{eventwire.Wildcard}, all: true, incarnation: from.incarnation, last: from.CachedInfo().State.LastSeq}
+		r := &reader{bus: b, subjects: f.Subjects, all: len(f.Subjects) == 0, incarnation: from.incarnation, last: from.CachedInfo().State.LastSeq}
+		if r.all {
+			r.subjects = []string{eventwire.Wildcard}
+		}
 		r.message = func(seq uint64, e eventwire.Event) error { f.Event(seq, e); return nil }
 		r.passed = f.Passed
 		r.ready = func() {
