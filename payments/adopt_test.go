@@ -108,6 +108,28 @@ func TestBankRefund_against_ours(t *testing.T) {
 	})
 }
 
+// One message tells that ours failed and that theirs was made, in whichever order.
+func TestBankRefund_takes_the_place_of_ours_that_failed(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1000))
+		r.say(p, "evt_paid", r.bank.approve(p.Reference))
+		r.bank.slow = true
+		if _, _, err := r.svc.Refund(r.Context(), payments.NewRefund{Merchant: merchant, PaymentID: p.ID, Key: "k"}); err != nil {
+			r.Fatal(err)
+		}
+		r.bank.settleTransfers(false)
+		r.bank.slow = false
+		whole, made, _ := r.bank.refundItself(p.Reference, 700)
+		if whole.Transfers[0] != made {
+			r.Fatalf("theirs is not the first: %+v", whole.Transfers)
+		}
+		r.say(p, "evt_both", whole)
+		if got := r.want(p.ID, payments.StatusPartiallyRefunded); got.Refunded != 700 || got.RefundPending != 0 || r.counts().Parked != 0 {
+			r.Errorf("refunded %d, pending %d, %d parked", got.Refunded, got.RefundPending, r.counts().Parked)
+		}
+	})
+}
+
 // A person may settle at the bank what waits for a person here.
 func TestBankRefund_ends_a_review(t *testing.T) {
 	each(t, func(r *rig) {

@@ -54,14 +54,7 @@ func (c *change) report(p *Payment, r Report) Verdict {
 	if verdict == Early {
 		return Early
 	}
-	fits := true
-	for _, t := range r.Transfers {
-		if known := p.transfer(t); known != nil {
-			c.transfer(p, known, t)
-			continue
-		}
-		fits = c.adopt(p, r, t) && fits
-	}
+	fits := c.transfers(p, r)
 	c.resolve(p, r)
 	if !fits {
 		return Early
@@ -73,6 +66,23 @@ func (c *change) report(p *Payment, r Report) Verdict {
 		p.TheirTime = r.OccurredAt
 	}
 	return Applied
+}
+
+// transfers takes what a report says about refunds, and reports whether all of it
+// fits. Ours come first: one that failed makes room for one made at the provider.
+func (c *change) transfers(p *Payment, r Report) bool {
+	fits := true
+	for _, t := range r.Transfers {
+		if known := p.transfer(t); known != nil {
+			c.transfer(p, known, t)
+		}
+	}
+	for _, t := range r.Transfers {
+		if p.transfer(t) == nil {
+			fits = c.adopt(p, r, t) && fits
+		}
+	}
+	return fits
 }
 
 // credit is who brought about what an answer says: where it is what we asked the
