@@ -42,10 +42,8 @@ func (f *fleet) walkMainPath(t *testing.T) {
 	}
 }
 
-// failOver bounds the time without news after the death of the relay holder. It
-// is the figure of the issue, doubled for a machine that also runs other tests.
-const failOver = 6 * time.Second
-
+// killRelays judges what comes and not how soon: tracker drill relay-failover holds
+// the time against its figure, on a machine that does nothing else.
 func (f *fleet) killRelays(t *testing.T) {
 	w := newShipped(f.front)
 	watching := f.front.follow(w.feed(), w.token)
@@ -60,11 +58,7 @@ func (f *fleet) killRelays(t *testing.T) {
 		}
 		w.insist(t, f.front, "in_transit")
 		s.next(t, w.seq)
-		if took := time.Since(killed); took > failOver {
-			t.Errorf("%v passed after the relay (%s) was killed until news came", took, holder.env["TRACKER_ROLES"])
-		} else {
-			t.Logf("news came %v after the relay (%s) was killed", took.Round(time.Millisecond), holder.env["TRACKER_ROLES"])
-		}
+		t.Logf("news came %v after the relay (%s) was killed", time.Since(killed).Round(time.Millisecond), holder.env["TRACKER_ROLES"])
 		holder.start()
 	}
 	w.deliver(t, f.front)

@@ -64,8 +64,8 @@ func (s *session) warm(ctx context.Context) error {
 func (s *session) drill(ctx context.Context, d Drill) (Result, error) {
 	began, before := time.Now(), s.history.Counts()
 	s.note = ""
-	s.crowd.most.Store(0)
 	s.crowd.fresh()
+	s.crowd.most.Store(0)
 	times, err := d.harm(ctx, s)
 	s.rig.heal()
 	if err = errors.Join(err, s.rig.ready(ctx)); err != nil {
