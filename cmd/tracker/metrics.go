@@ -43,7 +43,7 @@ func (p *process) register(s *parts) {
 			outboxDepth:   describe("outbox_depth", "Committed events that are not yet in the stream."),
 			outboxAge:     describe("outbox_oldest_seconds", "Age of the oldest event that is not yet in the stream; 0 without one."),
 			outboxLeading: describe("outbox_leading", "1 in the process that brings the outbox to the stream, 0 in those that stand by."),
-			payments:      describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, parked callbacks, budget_used.", "condition"),
+			payments:      describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, budget_used; and callbacks: parked, of unknown_types.", "condition"),
 			forged:        describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
 			backlog:       describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
 			backlogAge:    describe("webhook_oldest_seconds", "How long the oldest of those has been due."),
@@ -97,6 +97,7 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 		gauge(g.payments, float64(c.Review), "review")
 		gauge(g.payments, float64(c.Parked), "parked")
 		gauge(g.payments, float64(c.BudgetUsed), "budget_used")
+		gauge(g.payments, float64(c.UnknownTypes), "unknown_types")
 		counter(g.forged, c.Forged)
 	}
 	if c, err := g.s.hooks.Counts(ctx); err == nil {
