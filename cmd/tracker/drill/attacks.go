@@ -152,19 +152,14 @@ func badTokens(ctx context.Context, t *target) {
 // who is curious.
 func randomOrders(ctx context.Context, t *target) {
 	t.repeat(ctx, func() error {
-		return t.ask(ctx, "GET /v1/orders/ord_"+strings.ToLower(rand.Text())+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer "+t.nobody()+"\r\n\r\n")
+		return t.ask(ctx, "GET /v1/orders/ord_"+strings.ToLower(rand.Text())+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer "+t.rig.other+"\r\n\r\n")
 	})
 }
 
 func randomWatchers(ctx context.Context, t *target) {
 	t.repeat(ctx, func() error {
-		return t.ask(ctx, "GET /v1/orders/ord_"+strings.ToLower(rand.Text())+"/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer "+t.nobody()+"\r\n\r\n")
+		return t.ask(ctx, "GET /v1/orders/ord_"+strings.ToLower(rand.Text())+"/events HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer "+t.rig.other+"\r\n\r\n")
 	})
-}
-
-// nobody is a token of the right shape that nobody has given out.
-func (t *target) nobody() string {
-	return "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJvcmRfMSJ9." + rand.Text()
 }
 
 // hugeHeaders are eight times as long as is allowed.

