@@ -65,6 +65,7 @@ type Server struct {
 	now      func() time.Time
 	limiter  *limiter
 	metrics  *metrics
+	conns    *connections
 	sessions *sealer
 	answers  *sealer
 	forgery  *http.CrossOriginProtection
@@ -103,6 +104,7 @@ func New(d Deps) (*Server, error) {
 	}
 	s.limiter = newLimiter(d.Limits, s.now)
 	s.metrics = newMetrics(s.deps.Registry)
+	s.conns = newConnections(s.deps.Registry)
 	s.setUp()
 	return s, nil
 }
@@ -139,7 +141,10 @@ func (s *Server) has(role string) bool {
 func (s *Server) secure() bool { return strings.HasPrefix(s.deps.PublicURL, "https://") }
 
 // ServeHTTP implements http.Handler.
-func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.ServeHTTP(w, r) }
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	handles(r)
+	s.echo.ServeHTTP(w, r)
+}
 
 // HTTPServer is the listener's server: HTTP/1.1 and HTTP/2, the latter also
 // without TLS for proxies and load generators that speak it. It has no
@@ -147,6 +152,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.echo.Serv
 // read and ordinary answers written under deadlines of their own.
 func (s *Server) HTTPServer(ctx context.Context, addr string) *http.Server {
 	srv := newHTTPServer(ctx, addr, s, s.log)
+	s.conns.watch(srv)
 	srv.Protocols.SetUnencryptedHTTP2(true)
 	return srv
 }

@@ -1,0 +1,73 @@
+package web
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Each way for a connection to end is told from the others.
+func TestConnections_are_counted_by_what_they_brought(t *testing.T) {
+	t.Parallel()
+	figures := prometheus.NewRegistry()
+	c := newConnections(figures)
+	mux := http.NewServeMux()
+	mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { handles(r) })
+	mux.HandleFunc("/park", func(w http.ResponseWriter, r *http.Request) {
+		handles(r)
+		if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+			_ = conn.Close() // what becomes of it is not the server's business
+		}
+	})
+	srv := newHTTPServer(t.Context(), "", mux, slog.New(slog.DiscardHandler))
+	srv.ReadHeaderTimeout = 20 * time.Millisecond
+	c.watch(srv)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go srv.Serve(l)
+	t.Cleanup(func() { _ = srv.Close() })
+	for after, request := range map[string]string{
+		"silent":     "",
+		"incomplete": "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
+		"served":     "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+		"taken":      "GET /park HTTP/1.1\r\nHost: x\r\n\r\n",
+	} {
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+		_ = conn.SetDeadline(time.Now().Add(time.Minute)) // then the read fails
+		if _, err := io.WriteString(conn, request); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.Copy(io.Discard, conn); err != nil {
+			t.Fatalf("%s: the server did not end it: %v", after, err)
+		}
+	}
+	if err := srv.Shutdown(t.Context()); err != nil { // every state was told before it returns
+		t.Fatal(err)
+	}
+	families, err := figures.Gather()
+	if err != nil || len(families) != 2 {
+		t.Fatalf("%v, %v", families, err)
+	}
+	if n := families[0].Metric[0].Gauge.GetValue(); n != 0 {
+		t.Errorf("%v are open", n)
+	}
+	if n := len(families[1].Metric); n != 4 {
+		t.Errorf("%d ways to end", n)
+	}
+	for _, m := range families[1].Metric {
+		if n := m.Counter.GetValue(); n != 1 {
+			t.Errorf("%v ended %s, want 1", n, m.Label[0].GetValue())
+		}
+	}
+}
