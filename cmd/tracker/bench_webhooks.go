@@ -43,9 +43,9 @@ func (c *benchWebhooks) setting() string {
 // Help is the longer help of the command.
 func (benchWebhooks) Help() string {
 	return `Two senders with as many endpoints, each on a database of its own. In one of them
-some endpoints accept requests and never answer. The two take turns, one event
-for each endpoint at a time, so that a machine that does something else meanwhile
-slows both. What hangs in the second goes on hanging all the time.`
+some endpoints accept requests and never answer. The two take turns, twice a
+second, so that a machine that does something else meanwhile slows both. What
+hangs in the second goes on hanging all the time.`
 }
 
 // measure lets the two take turns.
@@ -59,16 +59,22 @@ func (c *benchWebhooks) measure(ctx context.Context, out *console, r *report) (e
 		defer func() { err = errors.Join(err, end()) }()
 		runs = append(runs, run)
 	}
-	for round := range c.Events {
+	total, turn := c.Endpoints*c.Events, max(c.Rate/2, 1)
+	for from := 0; from < total; from += turn {
+		if from%c.Endpoints < turn {
+			progress(out, "webhooks: event %d of %d", from/c.Endpoints+1, c.Events)
+		}
 		for _, run := range runs {
-			progress(out, "webhooks: %s, event %d", run.lane(), round+1)
-			if err := c.load(ctx, run, round); err != nil {
+			if err := c.load(ctx, run, from, min(from+turn, total)); err != nil {
 				return err
 			}
 		}
 	}
 	var p99 []float64
 	for _, run := range runs {
+		if err := run.await(ctx); err != nil {
+			return err
+		}
 		r.delays("webhooks", run.lane(), "delay of the others", &run.delay)
 		r.none("webhooks", run.lane(), "not delivered to them", run.expected-run.delay.count.Load(), "deliveries")
 		p99 = append(p99, run.delay.percentile(99).Seconds())
@@ -155,23 +161,27 @@ func (c *benchWebhooks) endpoints(ctx context.Context, run *hookRun, base string
 	})
 }
 
-// load queues an event for each endpoint at the rate and waits for the deliveries
-// that must come.
-func (c *benchWebhooks) load(ctx context.Context, run *hookRun, round int) error {
+// load queues some events at the rate, each for the next endpoint.
+func (c *benchWebhooks) load(ctx context.Context, run *hookRun, from, to int) error {
 	began := time.Now()
-	for endpoint := range c.Endpoints {
-		if err := pause(ctx, time.Until(began.Add(time.Duration(endpoint)*time.Second/time.Duration(c.Rate)))); err != nil {
+	for n := from; n < to; n++ {
+		if err := pause(ctx, time.Until(began.Add(time.Duration(n-from)*time.Second/time.Duration(c.Rate)))); err != nil {
 			return err
 		}
+		endpoint := n % c.Endpoints
 		if !run.hangs(endpoint) {
 			run.expected++
 		}
-		n := round*c.Endpoints + endpoint
 		run.queued[n].Store(time.Now().UnixNano())
 		if err := run.service.OnEvent(ctx, hookEvent(hookMerchant(endpoint), n)); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// await waits for the deliveries that must come.
+func (run *hookRun) await(ctx context.Context) error {
 	for deadline := time.Now().Add(30 * time.Second); run.delay.count.Load() < run.expected && time.Now().Before(deadline); {
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
