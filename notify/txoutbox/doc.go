@@ -36,8 +36,8 @@
 //     database committed of orders (1,200 to 1,600, tracker bench orders). An event
 //     costs the relay some 20 µs of CPU, where its order costs 600. What bounds one
 //     relay is a batch of 256 per round trip, so a cluster that takes 10 ms to
-//     acknowledge leaves 25,000 a second: more than thirty times 50,000 orders a
-//     minute. Beyond that, Batch comes first.
+//     acknowledge leaves 25,000 a second: the events of 50,000 orders a minute five
+//     times over. Beyond that, Batch comes first.
 //   - The lease, and not an advisory lock: that one stays with a process that is
 //     stopped or unreachable for as long as TCP does, and needs a session, which a
 //     PgBouncer does not give.
