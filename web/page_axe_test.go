@@ -127,8 +127,9 @@ func (x *examiner) examine(what string) {
 // answers is a server that gives again what a page's handler answered before,
 // whatever it took to get there.
 type answers struct {
-	kit  http.Handler
-	made []made
+	kit     http.Handler
+	session string // of the console, for what a page's script asks
+	made    []made
 }
 
 type made struct {
@@ -154,6 +155,7 @@ func (a *answers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	for name, values := range a.made[i].Header() {
 		w.Header()[name] = values
 	}
+	w.Header().Set("Set-Cookie", a.session)
 	w.WriteHeader(http.StatusOK) // Chromium shows its own page for an empty error
 	_, _ = w.Write(a.made[i].Body.Bytes())
 }
@@ -182,7 +184,7 @@ func TestAxe_order_pages(t *testing.T) {
 func TestAxe_other_pages(t *testing.T) {
 	t.Parallel()
 	a := &answers{}
-	a.kit = shopAndErrors(t, a)
+	shopAndErrors(t, a)
 	desk(t, a)
 	srv := httptest.NewServer(a)
 	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
@@ -197,7 +199,7 @@ func TestAxe_other_pages(t *testing.T) {
 }
 
 // shopAndErrors adds the pages that need no login.
-func shopAndErrors(t *testing.T, a *answers) http.Handler {
+func shopAndErrors(t *testing.T, a *answers) {
 	t.Helper()
 	k := newKit(t)
 	a.add("shop", k.get("/"))
@@ -232,10 +234,9 @@ func shopAndErrors(t *testing.T, a *answers) http.Handler {
 		_, _ = w.Write(body)
 		a.add(name, w)
 	}
-	return k
 }
 
-// desk adds the merchant's pages.
+// desk adds the merchant's pages, whose scripts are logged in.
 func desk(t *testing.T, a *answers) {
 	t.Helper()
 	k := newKit(t, func(d *Deps) {
@@ -246,6 +247,7 @@ func desk(t *testing.T, a *answers) {
 	a.add("login", k.get("/console"))
 	a.add("login failed", k.post("/console/login", "key=sk_test_wrong"))
 	o, session := k.knows(), k.logIn()
+	a.kit, a.session = k, session.Name+"="+session.Value+"; Path=/"
 	a.add("list", k.get("/console", session))
 	order := "/console/orders/" + o.ID
 	a.add("signed out", k.post(order+"/hold", "key=1"))

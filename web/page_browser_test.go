@@ -12,6 +12,10 @@ import (
 
 	"github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
+
+	"tracker/notify/eventwire"
+	"tracker/orders"
+	"tracker/payments"
 )
 
 // openBrowser starts the machine's Chromium in UTC, so that what it writes can
@@ -50,6 +54,17 @@ const shown = `new Promise((done) => {
   look();
 })`
 
+// spaces compares the sentences of the page with those that were sent, spaces
+// between words included, and wants all of it to be seen.
+const spaces = `(async () => {
+  const sent = new DOMParser().parseFromString(await (await fetch(location.href)).text(), "text/html");
+  const read = (page) => [...page.querySelectorAll("main :is(h1, .lead, .text, .note, .title, .notes, .label, .what)")]
+    .map((e) => e.textContent.replaceAll(" UTC", "").replace(/\s+/g, " ").trim());
+  const was = read(sent), is = read(document);
+  const hidden = [...document.querySelectorAll("main time")].filter((e) => getComputedStyle(e).visibility !== "visible").map((e) => "hidden: " + e.textContent);
+  return [...was.map((text, i) => (text === is[i] ? "" : text + " | " + is[i])), ...hidden].filter(Boolean).join("\n");
+})()`
+
 // TestBrowser_script_draws_what_the_server_sent loads every state in Chromium and
 // compares the page after the script's drawing with the one that was sent.
 func TestBrowser_script_draws_what_the_server_sent(t *testing.T) {
@@ -70,6 +85,9 @@ func TestBrowser_script_draws_what_the_server_sent(t *testing.T) {
 		}
 		sent := k.get("/"+page+"/"+id, k.cookie(id, token)).Body.String()
 		compareShown(t, page+" "+g.name, sent, drawn)
+		if differ, err := chromedp.Run(ctx, chromedp.Evaluate[string](spaces, chromedp.EvalAwaitPromise)); err != nil || differ != "" {
+			t.Errorf("%s %s: %v\n%s", page, g.name, err, differ)
+		}
 	}
 }
 
@@ -104,7 +122,7 @@ func TestBrowser_elements(t *testing.T) {
 	for _, c := range []struct{ tag, attributes, want string }{
 		{"order-status", `{"order":"` + id + `","lang":"de","token":"` + token + `"}`, "Bestätigt|confirmed|live"},
 		{"order-status", `{"order":"` + id + `","view":"line","lang":"en","token":"` + token + `"}`, "Confirmed|confirmed|live"},
-		{"payment-status", `{"payment":"` + pay + `","lang":"es","token":"` + token + `"}`, "41,98\u00a0EUR pagados|captured|live"},
+		{"payment-status", `{"payment":"` + pay + `","lang":"es","token":"` + token + `"}`, "41,98\u00a0€ pagados|captured|live"},
 		{"order-status", `{"order":"` + id + `","lang":"en","token":"` + token + `x"}`, "The live status is not available here.||denied"},
 	} {
 		// An error page has the strictest policy that an element must live with.
@@ -114,6 +132,51 @@ func TestBrowser_elements(t *testing.T) {
 		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(embedded, c.tag, c.attributes), chromedp.EvalAwaitPromise))
 		if err != nil || got != c.want {
 			t.Errorf("%s %s: %q, want %q, %v", c.tag, c.attributes, got, c.want, err)
+		}
+	}
+}
+
+// paymentOf puts the element of a state's payment into a page, and waits for its words.
+const paymentOf = `(async () => {
+  await import("/client/v1/elements.js");
+  const el = document.createElement("payment-status");
+  for (const [k, v] of Object.entries(%s)) el.setAttribute(k, v);
+  document.querySelector("main").replaceChildren(el);
+  for (let i = 0; i < 1200; i++) {
+    const offers = [...el.shadowRoot.querySelectorAll("[part=action]")].map((a) => a.textContent).join();
+    if (el.shadowRoot.querySelector("[part=headline]")?.textContent + ": " + offers === %q) return "";
+    await new Promise((done) => setTimeout(done, 25));
+  }
+  return "waited in vain: " + el.shadowRoot.textContent;
+})()`
+
+// TestBrowser_payment_element_knows_its_order asks nobody to pay for an order
+// that takes no payment any more.
+func TestBrowser_payment_element_knows_its_order(t *testing.T) {
+	t.Parallel()
+	k := newKit(t, func(d *Deps) { d.Now = time.Now })
+	srv := httptest.NewServer(k)
+	t.Cleanup(func() { srv.CloseClientConnections(); srv.Close() })
+	ctx := openBrowser(t)
+	failed := payment(payments.Summary{Status: payments.StatusFailed, Sequence: 2},
+		eventwire.Transition{Seq: 1, Type: "payment.created", To: "created", At: clock("10:02"), Cause: "merchant"},
+		eventwire.Transition{Seq: 2, Type: "payment.failed", To: "failed", At: clock("10:03"), Cause: "callback"})
+	for name, c := range map[string]struct {
+		state pageState
+		shows string
+	}{
+		"open": {newState(failed, status(orders.StatusPendingPayment, orders.PaymentFailed, orders.FulfillmentUnfulfilled)), "Your bank declined the payment: Try again,Back to the shop"},
+		"cancelled": {newState(failed, transition("order.cancelled", "cancelled", "2026-11-23T10:20:00Z", "merchant"),
+			status(orders.StatusCancelled, orders.PaymentUnpaid, orders.FulfillmentUnfulfilled)), "This order was cancelled: Back to the shop"},
+	} {
+		id, token := k.put(c.state)
+		attributes := `{"payment":"` + k.feeds.states[id].Order.Payments[0].ID + `","lang":"en","token":"` + token + `"}`
+		if err := chromedp.Do(ctx, chromedp.Navigate(srv.URL+"/nothing")); err != nil {
+			t.Fatal(err)
+		}
+		got, err := chromedp.Run(ctx, chromedp.Evaluate[string](fmt.Sprintf(paymentOf, attributes, c.shows), chromedp.EvalAwaitPromise))
+		if err != nil || got != "" {
+			t.Errorf("%s: %s, %v", name, got, err)
 		}
 	}
 }

@@ -84,7 +84,7 @@ func payment(p payments.Summary, timeline ...eventwire.Transition) build {
 }
 
 func paid(s *pageState) {
-	payment(payments.Summary{Status: payments.StatusCaptured, Captured: 4198},
+	payment(payments.Summary{Status: payments.StatusCaptured, Captured: 4198, Reference: "8F2K-19"},
 		eventwire.Transition{Seq: 1, Type: "payment.captured", To: "captured", At: clock("10:03"), Cause: "callback"})(s)
 	s.add("order.payment_changed", "unpaid", "paid", "2026-11-23T10:03:12Z", "payment", "pay_1")
 	s.add("order.confirmed", "pending_payment", "confirmed", "2026-11-23T10:03:12Z", "payment", "")
@@ -198,6 +198,8 @@ func goldens() []golden {
 			"trouble", "DHL cannot find it", "The shop has been told. DHL reported it at 08:00 UTC."},
 		{"delayed", newState(paid, parcel(orders.ShipmentException, everything(), "2026-11-26/2026-11-27", "in_transit 2026-11-22T08:00:00Z", "exception 2026-11-23T06:40:00Z")),
 			"trouble", "A problem on the way", "New date: Thu 26 Nov to Fri 27 Nov. DHL reported it at 06:40 UTC."},
+		{"delivered, then not", newState(paid, parcel(orders.ShipmentException, everything(), "", "delivered 2026-11-22T08:00:00Z", "exception 2026-11-23T06:40:00Z")),
+			"trouble", "A problem on the way", "No new date yet. The next report appears here. DHL reported it at 06:40 UTC. DHL corrected its report."},
 		{"attempted", newState(paid, parcel(orders.ShipmentDeliveryAttempted, everything(), "", "delivery_attempted 2026-11-23T06:40:00Z")),
 			"trouble", "DHL could not deliver it", "Its next report says whether it tries again or where you can collect it. DHL reported it at 06:40 UTC."},
 		{"pickup", newState(paid, parcel(orders.ShipmentAvailableForPickup, everything(), "", "available_for_pickup 2026-11-23T06:40:00Z Leipzig")),

@@ -72,7 +72,7 @@ func (k *kit) put(st pageState) (id, token string) {
 	}
 	known := map[string]paymentState{}
 	for old, p := range st.Payments {
-		p.Payment.ID = ids[old]
+		p.Payment.ID, p.Payment.OrderID = ids[old], id
 		known[ids[old]] = p
 	}
 	st.Payments = known

@@ -178,6 +178,9 @@ func (d describer) transitionEntry(t eventwire.Transition) (entry, bool) {
 	e := entry{Key: "t" + itoa(t.Seq), Title: d.say(key, a), Time: d.moment(t.At), Notes: []text{}, at: t.At}
 	if kind != "created" && kind != "completed" && t.To != "action_required" { // a delivery beside it says who said so
 		e.Notes = append(e.Notes, d.evidence(t))
+		if ref := d.Payments[t.Subject].Payment.Reference; ref != "" {
+			e.Notes = append(e.Notes, d.say("v_reference", args{"ref": name(ref)}))
+		}
 	}
 	if theirs := d.theirTime(t); theirs != nil && t.At.Sub(*theirs) > 2*time.Minute {
 		e.Time = d.moment(*theirs)
@@ -211,8 +214,10 @@ func (d describer) evidence(t eventwire.Transition) text {
 }
 
 func (d describer) scanEntries(p orders.ShipmentSummary, i, n int) []entry {
-	list := []entry{}
+	list, delivered := []entry{}, false
 	for _, scan := range p.Events {
+		corrects := delivered && scan.Status != orders.ShipmentDelivered
+		delivered = scan.Status == orders.ShipmentDelivered
 		what := d.say("p_"+string(scan.Status), args{"carrier": d.carrier(p)})
 		fold := string(scan.Status) + scan.OccurredAt.UTC().Format(time.DateOnly)
 		if last := len(list) - 1; last >= 0 && list[last].fold == fold {
@@ -227,6 +232,9 @@ func (d describer) scanEntries(p orders.ShipmentSummary, i, n int) []entry {
 		e.Notes = []text{d.scanSource(p, scan)}
 		if scan.RecordedAt.Sub(scan.OccurredAt) > 2*time.Minute {
 			e.Notes = append(e.Notes, d.say("v_late", args{"at": scan.RecordedAt}))
+		}
+		if corrects {
+			e.Notes = append(e.Notes, d.say("corrected", args{"carrier": d.carrier(p)}))
 		}
 		list = append(list, e)
 	}

@@ -179,7 +179,11 @@ func (d describer) trouble(p orders.ShipmentSummary, i, n int) notice {
 		next = d.say("t_newrange", args{"from": from, "to": to})
 	}
 	reported := d.say("t_reported", args{"carrier": carrier, "at": scanTime(p, p.Status)})
-	return notice{Tone: troubleTone(p.Status), Text: what, More: next.plain(" ").join(reported)}
+	more := next.plain(" ").join(reported)
+	if _, before := firstScan(p, []orders.ShipmentStatus{orders.ShipmentDelivered}); before {
+		more = more.plain(" ").join(d.say("corrected", args{"carrier": carrier}))
+	}
+	return notice{Tone: troubleTone(p.Status), Text: what, More: more}
 }
 
 func (d describer) arrivedHeadline(list []orders.ShipmentSummary, delivered, back int) *headline {

@@ -313,6 +313,11 @@ func textHTML(t text) template.HTML {
 		case "money":
 			b.WriteString(`<bdi class="m">` + escaped + `</bdi>`)
 		case "time", "day":
+			// The zone stands apart: a page whose script is about to write the reader's
+			// own hours shows neither these nor a gap for it.
+			if hours, zoned := strings.CutSuffix(escaped, " UTC"); zoned {
+				escaped = hours + `<span class="utc"> UTC</span>`
+			}
 			b.WriteString(`<time datetime="` + template.HTMLEscapeString(s.At) + `">` + escaped + `</time>`)
 		case "name":
 			b.WriteString(`<bdi>` + escaped + `</bdi>`)

@@ -61,6 +61,7 @@ function draw() {
       h("ul", { role: "list" }, v.items.map((/** @type {any} */ i) => h("li", null, h("span", { class: "what" }, nodes(i.what)), nodes(i.amount))),
         h("li", { class: "total" }, h("span", null, p.get("h_total")), nodes(v.total))))))));
   keepFocus(() => morph(main, next));
+  document.documentElement.dataset.drawn = "";
   document.title = [plainText(v.title), plainText(p.say("order_n", { ref: { name: state.order.reference } })), state.order.shop.name || "Tracker"].join(" - ");
   if (phase && phase !== v.state && v.state !== "still" && !alert) say(plainText(v.title) + ". " + v.sentences.map(plainText).join(" "));
   phase = v.state;

@@ -51,7 +51,8 @@ export function morph(a, b) {
   if (a.id === "line" || a.id === "strip" || a.isEqualNode(b)) return;
   for (const { name, value } of [...b.attributes]) if (!keep.includes(name) && a.getAttribute(name) !== value) a.setAttribute(name, value);
   for (const { name } of [...a.attributes]) if (!keep.includes(name) && !b.hasAttribute(name)) a.removeAttribute(name);
-  const blank = (/** @type {any} */ n) => !(n.nodeType === 3 && !n.data.trim() && n.parentNode.childElementCount);
+  // A line break between tags is the template's; a space between words is not.
+  const blank = (/** @type {any} */ n) => !(n.nodeType === 3 && !n.data.trim() && n.data.includes("\n") && n.parentNode.childElementCount);
   const wanted = [...b.childNodes].filter(blank), had = [...a.childNodes];
   for (const n of had) if (!blank(n) || n.nodeName === "NOSCRIPT" || n.nodeType === 8) n.remove();
   let at = a.firstChild;
@@ -76,8 +77,8 @@ export function morph(a, b) {
 export async function start() {
   const state = JSON.parse(document.getElementById("state")?.textContent || "{}");
   const load = async (/** @type {string} */ lang) => (await fetch(new URL(`words.${lang}.json`, import.meta.url))).json();
-  const [words, english] = await Promise.all([load(state.lang), state.lang === "en" ? {} : load("en")]);
-  return { state, phrases: () => phrases(words, { lang: state.lang, now: Date.now(), english }) };
+  const words = await load(state.lang);
+  return { state, phrases: () => phrases(words, { lang: state.lang, now: Date.now() }) };
 }
 
 /** Dates the page by the last word of the service, for print. @param {any} p @param {number} [heard] */

@@ -90,8 +90,8 @@ class StatusElement extends HTMLElement {
     /** @type {string|null} */ this.key = null;
     /** @type {((() => string|Promise<string>)|null)} */ this.requestToken = null;
     /** @type {Any|undefined} */ this.words = undefined;
-    /** @type {Any|undefined} */ this.english = undefined;
     /** @type {string|undefined} */ this.path = undefined;
+    /** @type {any} */ this.other = null;
     this.turn = 0;
     this.said = "";
     this.box = h("div");
@@ -103,10 +103,15 @@ class StatusElement extends HTMLElement {
   set token(value) { this.key = value; if (this.isConnected) this.connect(); }
   get token() { return this.key ?? this.getAttribute("token"); }
   get base() { return new URL(this.getAttribute("base") || HOME.origin, location.href); }
-  get language() {
-    const wish = (this.getAttribute("lang") || document.documentElement.lang || navigator.language || "en").slice(0, 2).toLowerCase();
-    return LANGUAGES.includes(wish) ? wish : "en";
+  /** The language tag, with its region: de-AT writes other amounts than de-DE. */
+  get tag() {
+    try {
+      const [wish] = Intl.getCanonicalLocales(this.getAttribute("lang") || document.documentElement.lang || navigator.language);
+      if (wish && LANGUAGES.includes(wish.split("-")[0])) return wish.split("-u-")[0];
+    } catch { /* not a language */ }
+    return "en";
   }
+  get language() { return this.tag.split("-")[0]; }
   connectedCallback() { this.connect(); }
   disconnectedCallback() { this.w?.close(); this.w = null; }
   attributeChangedCallback() {
@@ -134,18 +139,21 @@ class StatusElement extends HTMLElement {
     if (path !== this.path) this.state = this.empty();
     this.path = path;
     try {
-      [this.words, this.english] = await Promise.all([load(this.language), load("en")]);
+      this.words = await load(this.language);
     } catch { this.giveUp("words"); return; }
     if (turn !== this.turn || !this.isConnected) return;
-    const token = this.token || this.requestToken ? async (/** @type {boolean} */ again) =>
-      (again && this.requestToken ? (this.key = await this.requestToken()) : this.token) || "" : undefined;
-    this.w = watch(new URL(path, this.base).href, {
-      token, transport: /** @type {any} */ (this.getAttribute("transport") || "auto"), after: this.state.seq || 0,
-      onEvent: (e) => { this.take(e); this.changed(e); },
+    this.w = this.watch(path, { after: this.state.seq || 0,
+      onEvent: (/** @type {Any} */ e) => { this.take(e); this.changed(e); },
       onReset: () => { this.state = this.empty(); },
-      onState: (s) => this.connection(s),
+      onState: (/** @type {Any} */ s) => this.connection(s),
     });
     this.render();
+  }
+  /** @param {string} path @param {Any} options */
+  watch(path, options) {
+    const token = this.token || this.requestToken ? async (/** @type {boolean} */ again) =>
+      (again && this.requestToken ? (this.key = await this.requestToken()) : this.token) || "" : undefined;
+    return watch(new URL(path, this.base).href, { token, transport: /** @type {any} */ (this.getAttribute("transport") || "auto"), ...options });
   }
 
   /** @param {Any} s */
@@ -163,20 +171,23 @@ class StatusElement extends HTMLElement {
   giveUp(code) {
     this.emit("tracker-error", { code });
     if (!this.data) {
-      const text = this.words?.el_unavailable || this.english?.el_unavailable || "The live status is not available here.";
+      const text = this.words?.el_unavailable || "The live status is not available here.";
       this.box.replaceChildren(h("p", { class: "connection", part: "connection" }, text));
     } else this.render();
   }
   /** @param {Any} event */
   changed(event) {
     this.emit("tracker-change", { event, data: this.data });
+    this.redraw();
+  }
+  redraw() {
     clearTimeout(this.soon);
     this.soon = setTimeout(() => this.render(true), 60);
   }
   render(announce = false) {
     if (!this.words || !this.data) return;
     const zone = this.getAttribute("time-zone") || undefined;
-    const p = phrases(this.words, { lang: this.language, now: Date.now(), english: this.english, zone: zone === "UTC" ? "Etc/UTC" : zone });
+    const p = phrases(this.words, { lang: this.language, now: Date.now(), intl: this.tag, zone: zone === "UTC" ? "Etc/UTC" : zone });
     const drawn = this.draw(p);
     if (!drawn) return;
     const card = h("section", { class: "card " + (this.getAttribute("view") || "full"), part: "card", dir: this.language === "ar" ? "rtl" : "ltr", lang: this.language },
@@ -257,13 +268,28 @@ class PaymentStatus extends StatusElement {
     const known = (s.payments[pay.id] ??= { timeline: [] });
     known.payment = pay;
     if (!known.timeline.some((/** @type {Any} */ t) => t.seq === e.seq)) known.timeline.push(e.data.transition);
-    // Of the order only the payment is known, so only its words are spoken.
-    s.order = { id: pay.order_id, reference: "", status: "pending_payment", payment_status: "", fulfillment_status: "", amount: pay.amount, currency: pay.currency,
+    // Of the order only the payment is known, so only its words are spoken, until
+    // it takes the order to tell whether there is still anything to pay.
+    if (s.whole) s.order.payments = s.order.payments.map((/** @type {Any} */ p) => (p.id === pay.id ? pay : p));
+    else s.order = { id: pay.order_id, reference: "", status: "pending_payment", payment_status: "", fulfillment_status: "", amount: pay.amount, currency: pay.currency,
       items: [], shipments: [], payments: [pay], shop: {}, pay_by: pay.expires_at, created_at: pay.created_at, updated_at: pay.updated_at };
     this.reflect("status", pay.status);
     const final = ["captured", "partially_captured", "failed", "expired", "cancelled", "voided", "refunded", "reversed"];
     if (final.includes(pay.status)) this.emit("tracker-settled", { status: pay.status });
+    if (["failed", "expired", "cancelled", "voided"].includes(pay.status)) this.follow(pay.order_id);
   }
+  /** The order of a payment that did not happen: cancelled, it takes no other one. @param {string} id */
+  follow(id) {
+    this.other ??= this.watch(`/v1/orders/${encodeURIComponent(id)}/events`, { onEvent: (/** @type {Any} */ e) => {
+      this.state.whole = true;
+      this.state.order = e.data.order;
+      if (!this.state.timeline.some((/** @type {Any} */ t) => t.seq === e.seq)) this.state.timeline.push(e.data.transition);
+      this.redraw();
+    } });
+  }
+  connect() { this.leave(); return super.connect(); }
+  disconnectedCallback() { this.leave(); super.disconnectedCallback(); }
+  leave() { this.other?.close(); this.other = null; }
   /** @param {ReturnType<typeof phrases>} p */
   draw(p) {
     const v = checkout(this.state, p, { from_bank: true }), title = plain(v.title);
@@ -272,6 +298,7 @@ class PaymentStatus extends StatusElement {
     const actions = v.actions.map((/** @type {Any} */ a) => {
       if (a.kind === "stop") return null;
       if (a.kind === "pay") {
+        if (!this.state.whole) return null; // nobody is asked to pay before it is known that there is something to pay
         return h("button", { class: "action primary", part: "action", type: "button", onclick: () => {
           if (this.emit("tracker-retry", { payment: this.data?.id }, true)) location.assign(this.getAttribute("return-href") || new URL("/checkout/" + this.data?.order_id, this.base).href);
         } }, p.get("c_try_again"));

@@ -66,6 +66,7 @@ function draw() {
         ...v.items.map((/** @type {any} */ i) => h("li", null, h("span", { class: "what" }, nodes(i.what)), nodes(i.amount))),
         h("li", { class: "total" }, h("span", null, p.get("h_total")), nodes(v.total))])))));
   keepFocus(() => morph(main, next));
+  document.documentElement.dataset.drawn = "";
   document.title = d.title(v);
   asOf(p, w?.state.heard);
   known = new Set(log.map((/** @type {any} */ e) => e.key));

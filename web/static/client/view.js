@@ -36,12 +36,17 @@ const named = (/** @type {string} */ name) => ({ name });
 
 /**
  * Says things in one language at one moment. zone "UTC" writes what the server
- * writes; without a zone it is the reader's.
- * @param {Record<string, string>} words @param {{lang: string, now: number, zone?: string, english?: Record<string, string>}} o
+ * writes; without a zone it is the reader's. intl is a language tag: amounts,
+ * days and hours are then written by Intl, as that place writes them. The pages
+ * do without: the server has written them before, without Intl's data, and no
+ * word may change when the script takes over.
+ * @param {Record<string, string>} words @param {{lang: string, now: number, zone?: string, intl?: string}} o
  */
 export function phrases(words, o) {
-  const get = (/** @type {string} */ key) => words[key] || o.english?.[key] || "";
+  const get = (/** @type {string} */ key) => words[key] || "";
   const rules = new Intl.PluralRules(o.lang);
+  /** @param {Any} form with the digits 0 to 9 in every language */
+  const intl = (form) => new Intl.DateTimeFormat(o.intl + "-u-nu-latn", form);
   const clockwork = new Intl.DateTimeFormat("en-GB", { timeZone: o.zone, hourCycle: "h23", year: "numeric", month: "numeric",
     day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const put = (/** @type {string} */ key, /** @type {Any} */ a) => get(key).replace(/\{(\w+)\}/g, (_, name) => a[name]);
@@ -52,15 +57,17 @@ export function phrases(words, o) {
     for (const { type, value } of clockwork.formatToParts(new Date(at))) p[type] = value;
     return p;
   }
-  const date = (/** @type {number} */ y, /** @type {number} */ m, /** @type {number} */ d, /** @type {number} */ thisYear) =>
-    put(y === thisYear ? "#day" : "#day_year", { d, year: y, month: get("#months").split(" ")[m - 1],
+  const date = (/** @type {number} */ y, /** @type {number} */ m, /** @type {number} */ d, /** @type {number} */ thisYear) => o.intl
+    ? intl({ weekday: "short", day: "numeric", month: "short", year: y === thisYear ? undefined : "numeric", timeZone: "UTC" }).format(Date.UTC(y, m - 1, d))
+    : put(y === thisYear ? "#day" : "#day_year", { d, year: y, month: get("#months").split(" ")[m - 1],
       weekday: get("#weekdays").split(" ")[new Date(Date.UTC(y, m - 1, d)).getUTCDay()] });
 
   /** @param {string} at @param {string} form */
   function when(at, form) {
     const p = parts(at), n = parts(new Date(o.now).toISOString());
     let clock = p.hour + ":" + p.minute + (form === "sec" ? ":" + p.second : "");
-    if (o.zone === "UTC") clock = put("#utc", { clock });
+    if (o.intl) clock = intl({ hour: "2-digit", minute: "2-digit", second: form === "sec" ? "2-digit" : undefined, timeZone: o.zone }).format(new Date(at));
+    else if (o.zone === "UTC") clock = put("#utc", { clock });
     const today = p.year === n.year && p.month === n.month && p.day === n.day;
     const days = date(+p.year, +p.month, +p.day, +n.year);
     if (form === "moment") return today ? clock : put("#moment", { day: days, clock });
@@ -71,6 +78,10 @@ export function phrases(words, o) {
   function money(minor, currency) {
     const exponent = EXPONENTS[currency] ?? 2;
     const digits = String(Math.abs(minor)).padStart(exponent + 1, "0");
+    if (o.intl) {
+      const exact = /** @type {any} */ ((minor < 0 ? "-" : "") + digits.slice(0, digits.length - exponent) + "." + digits.slice(digits.length - exponent));
+      return new Intl.NumberFormat(o.intl + "-u-nu-latn", { style: "currency", currency, minimumFractionDigits: exponent, maximumFractionDigits: exponent }).format(exact);
+    }
     let whole = digits.slice(0, digits.length - exponent), size = 3, grouped = "";
     while (whole.length > size) {
       grouped = get("#group") + whole.slice(-size) + grouped;
@@ -235,7 +246,8 @@ export function describe(state, p) {
     const next = s.status === "delivery_attempted" || s.status === "lost" ? say("t_" + s.status)
       : dated(s, "t_nodate", "t_newdate", "t_newrange");
     return { tone: toneOf(s.status), text: what,
-      more: join(next, " ", say("t_reported", { carrier: carrier(s), at: time(scanTime(s)) })) };
+      more: join(next, " ", say("t_reported", { carrier: carrier(s), at: time(scanTime(s)) }),
+        ...(s.events.some((/** @type {Any} */ e) => e.status === "delivered") ? [" ", say("corrected", { carrier: carrier(s) })] : [])) };
   }
   const others = (/** @type {number} */ but) => parcels.map((/** @type {Any} */ s, /** @type {number} */ j) => [s, j])
     .filter((/** @type {any[]} */ [s, j]) => j !== but && TROUBLE.includes(s.status)).map((/** @type {any[]} */ [s, j]) => trouble(s, j));
@@ -430,7 +442,11 @@ export function describe(state, p) {
       if (s) [key, a] = ["l_shipment_carrier", { carrier: named(s.carrier) }];
     } else if (!["created", "confirmed", "completed", "cancelled", "expired"].includes(kind)) return;
     const e = { key: "t" + t.seq, title: say(key, a), time: moment(time(t.at)), notes: /** @type {Text[]} */ ([]), at: t.at };
-    if (kind !== "created" && kind !== "completed" && t.to !== "action_required") e.notes.push(evidence(t));
+    if (kind !== "created" && kind !== "completed" && t.to !== "action_required") {
+      e.notes.push(evidence(t));
+      const ref = payments[t.subject]?.payment.reference;
+      if (ref) e.notes.push(say("v_reference", { ref: named(ref) }));
+    }
     const theirs = t.cause === "payment" && behind(t) ? behind(t).their_time : t.their_time;
     if (theirs && Date.parse(t.at) - Date.parse(theirs) > 12e4) {
       e.time = moment(time(theirs));
@@ -441,7 +457,10 @@ export function describe(state, p) {
   /** @param {Any} s @param {number} i */
   function scanEntries(s, i) {
     /** @type {Any[]} */ const list = [];
+    let delivered = false;
     for (const scan of s.events) {
+      const corrects = delivered && scan.status !== "delivered";
+      delivered = scan.status === "delivered";
       const fold = scan.status + new Date(scan.occurred_at).toISOString().slice(0, 10), before = list[list.length - 1];
       if (before?.fold === fold) {
         before.n++;
@@ -453,6 +472,7 @@ export function describe(state, p) {
       const notes = [scan.location ? say("v_carrier_place", { carrier: carrier(s), place: named(scan.location) })
         : say("v_carrier", { carrier: carrier(s) })];
       if (Date.parse(scan.recorded_at) - Date.parse(scan.occurred_at) > 12e4) notes.push(say("v_late", { at: time(scan.recorded_at) }));
+      if (corrects) notes.push(say("corrected", { carrier: carrier(s) }));
       list.push({ key: s.id + "/" + fold, title: what, time: moment(time(scan.occurred_at)), notes, at: scan.occurred_at, fold, n: 1 });
     }
     return list;

@@ -7,7 +7,7 @@ import { checkout } from "../../static/client/checkoutview.js";
 
 const read = (path) => JSON.parse(readFileSync(path, "utf8"));
 const words = (lang) => read(new URL(`../../static/words/words.${lang}.json`, import.meta.url));
-const english = words("en"), cache = { en: english };
+const cache = {};
 const bare = (v) => {
   if (Array.isArray(v)) return v.length ? v.map(bare) : undefined;
   if (v === null || typeof v !== "object") return v === "" || v === null ? undefined : v;
@@ -22,11 +22,17 @@ for (const [lang, forms] of Object.entries(plurals)) {
   assert.deepEqual(forms.map((_, n) => new Intl.PluralRules(lang).select(n)), forms, "plurals of " + lang);
 }
 for (const s of sums) {
-  assert.equal(phrases((cache[s.Lang] ??= words(s.Lang)), { lang: s.Lang, now: 0, english }).money(s.Minor, s.Currency), s.Text, s.Lang + " " + s.Currency);
+  assert.equal(phrases((cache[s.Lang] ??= words(s.Lang)), { lang: s.Lang, now: 0 }).money(s.Minor, s.Currency), s.Text, s.Lang + " " + s.Currency);
 }
+const there = phrases(words("de"), { lang: "de", now: Date.parse("2026-11-23T12:00:00Z"), zone: "Etc/UTC", intl: "de-AT" });
+assert.equal(there.money(123456789, "EUR"), "€\u00a01.234.567,89", "Intl: an amount as in Austria");
+assert.equal(there.money(-5, "TND"), "-TND\u00a00,005", "Intl: three digits");
+assert.equal(there.when("2026-11-24T07:05:00Z", "moment"), "Di., 24. Nov., 07:05", "Intl: a moment");
+const arabic = phrases(words("ar"), { lang: "ar", now: 0, intl: "ar" });
+assert.match(arabic.money(4198, "EUR"), /41\.98/, "Intl: digits 0 to 9");
 let failures = 0;
 for (const e of examples) {
-  const p = phrases((cache[e.lang] ??= words(e.lang)), { lang: e.lang, now: Date.parse(e.now), zone: "UTC", english });
+  const p = phrases((cache[e.lang] ??= words(e.lang)), { lang: e.lang, now: Date.parse(e.now), zone: "UTC" });
   const d = describe(e.state, p), track = d.track();
   const visit = { ...e.visit, at: e.visit.at.startsWith("0001") ? "" : e.visit.at };
   try {
