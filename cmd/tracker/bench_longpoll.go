@@ -123,7 +123,7 @@ func (w *waiting) collect(ctx context.Context, began <-chan time.Time, delay *hi
 	start := <-began
 	_ = parallel(ctx, len(w.conns), len(w.conns), func(i int) error { // who is not answered is counted
 		conn := w.conns[i]
-		_ = conn.SetReadDeadline(start.Add(30 * time.Second)) // then the read ends by itself
+		_ = conn.SetReadDeadline(start.Add(catchUpTime)) // then the read ends by itself
 		res, err := http.ReadResponse(bufio.NewReaderSize(conn, 1024), nil)
 		if err != nil {
 			return nil

@@ -157,7 +157,7 @@ func (c *benchPolls) hammer(ctx context.Context, address string, request []byte,
 			return err
 		}
 		defer conn.Close()
-		_ = conn.SetDeadline(end.Add(10 * time.Second)) // a new connection takes one
+		_ = conn.SetDeadline(end.Add(catchUpTime)) // a new connection takes one
 		answers, n := bufio.NewReader(conn), int64(0)
 		for time.Now().Before(end) && ctx.Err() == nil {
 			if _, err := conn.Write(request); err != nil {

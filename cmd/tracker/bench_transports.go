@@ -114,7 +114,7 @@ func (c *benchTransports) over(ctx context.Context, r *report, s subject, name s
 
 // await returns when so many updates have come, or will not come any more.
 func (t *traffic) await(ctx context.Context, updates int64) error {
-	for deadline := time.Now().Add(30 * time.Second); t.got.Load() < updates && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(catchUpTime); t.got.Load() < updates && time.Now().Before(deadline); {
 		if err := pause(ctx, 5*time.Millisecond); err != nil {
 			return err
 		}
