@@ -202,21 +202,37 @@ var errNoMetric = errors.New("there is no such metric")
 
 // metric is one figure of a process.
 func (s *server) metric(ctx context.Context, name string) (float64, error) {
+	found, err := s.metrics(ctx)
+	if err != nil {
+		return 0, err
+	}
+	value, ok := found[name]
+	if !ok {
+		return 0, fmt.Errorf("%s: %w", name, errNoMetric)
+	}
+	return value, nil
+}
+
+// metrics are all figures of a process, by name and labels.
+func (s *server) metrics(ctx context.Context) (map[string]float64, error) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admin+"/metrics", nil)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer res.Body.Close()
-	for lines := bufio.NewScanner(res.Body); lines.Scan(); {
-		if value, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
-			return strconv.ParseFloat(value, 64)
+	found := map[string]float64{}
+	lines := bufio.NewScanner(res.Body)
+	for lines.Scan() {
+		name, value, ok := strings.Cut(lines.Text(), " ")
+		if n, err := strconv.ParseFloat(value, 64); ok && err == nil { // what is no figure is a comment
+			found[name] = n
 		}
 	}
-	return 0, errNoMetric
+	return found, lines.Err()
 }

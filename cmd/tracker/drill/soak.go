@@ -39,10 +39,14 @@ func soak(ctx context.Context, s *session) (int, error) {
 			return 0, err
 		}
 		for _, p := range s.rig.servers {
+			found, err := p.metrics(ctx)
+			if err != nil {
+				return 0, fmt.Errorf("metrics of %s: %w", p.name, err)
+			}
 			for _, r := range list {
-				value, err := p.metric(ctx, r.name)
-				if err != nil {
-					return 0, fmt.Errorf("%s of %s: %w", r.name, p.name, err)
+				value, ok := found[r.name]
+				if !ok {
+					return 0, fmt.Errorf("%s of %s: %w", r.name, p.name, errNoMetric)
 				}
 				r.values[p.name] = append(r.values[p.name], value)
 			}
