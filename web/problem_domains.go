@@ -22,7 +22,7 @@ func problemOfOrders(err error) *problem {
 		return p
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
-		p.Current = currentState{Status: conflict.Status, Sequence: conflict.Sequence}
+		p.Current = current(conflict.Status, conflict.Sequence, nil)
 		return p
 	}
 	return nil
@@ -33,6 +33,19 @@ type currentState struct {
 	Status   string            `json:"status"`
 	Sequence int64             `json:"sequence"`
 	Payment  *payments.Summary `json:"payment,omitempty"`
+}
+
+// current is nothing where the conflict is not about the state of one resource.
+func current(status string, sequence int64, payment *payments.Payment) any {
+	if status == "" && payment == nil {
+		return nil
+	}
+	state := currentState{Status: status, Sequence: sequence}
+	if payment != nil {
+		summary := payment.Summary()
+		state.Payment = &summary
+	}
+	return state
 }
 
 func problemOfPayments(err error) *problem {
@@ -49,12 +62,7 @@ func problemOfPayments(err error) *problem {
 		return p
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
-		state := currentState{Status: conflict.Status, Sequence: conflict.Sequence}
-		if conflict.Payment != nil {
-			summary := conflict.Payment.Summary()
-			state.Payment = &summary
-		}
-		p.Current = state
+		p.Current = current(conflict.Status, conflict.Sequence, conflict.Payment)
 		return p
 	}
 	return nil
@@ -74,7 +82,7 @@ func problemOfWebhooks(err error) *problem {
 		return p
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
-		p.Current = currentState{Status: conflict.Status, Sequence: conflict.Sequence}
+		p.Current = current(conflict.Status, conflict.Sequence, nil)
 		return p
 	}
 	return nil
