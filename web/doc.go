@@ -15,9 +15,15 @@
 //
 // # Decisions
 //
-//   - One table of routes ([Server] builds it in routes.go) names role, scope,
-//     budget, body limit and idempotency mode of every operation, so that none
-//     of them can be forgotten, and the tests compare it with openapi.json.
+//   - openapi.json comes first: oapi-codegen makes of it the request bodies, the
+//     interface that [Server] implements and the table of where each operation is
+//     (openapi.gen.go, by the templates in codegen; go generate). Its own wrappers
+//     and strict server are left out: they decode leniently, cannot say by JSON
+//     pointer what is wrong and need a library at run time; answers are the
+//     domain's summaries, which events carry too, held against the document by the
+//     tests. The generator runs by go run and is no dependency.
+//   - One table of routes (routetable.go) names role, scope, budget, body limit and
+//     idempotency mode of every operation, so that none of them can be forgotten.
 //   - One ordered table turns errors into problems (problem.go) and one lists
 //     the codes with meaning and fix (codes.go), which /docs shows.
 //   - Bodies are read completely, under a deadline, before a handler runs. The
