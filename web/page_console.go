@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/labstack/echo/v4"
 
@@ -279,6 +280,7 @@ type consoleRowView struct {
 	Placed, Amount, Changed     text
 	Order, Payment, Fulfillment statusPill
 	Waits                       string
+	What                        string // the last change
 	You                         bool
 }
 
@@ -288,8 +290,28 @@ func rowOf(p phrases, o orderView) consoleRowView {
 		Amount: p.value(cash{o.Amount, o.Currency}, ""), Order: pillOf(string(o.Status)), Payment: pillOf(string(o.PaymentStatus)),
 		Fulfillment: pillOf(string(o.FulfillmentStatus)), You: o.WaitsFor == "merchant",
 	}
-	r.Waits = waitsText(o.WaitsFor, o.Task)
+	r.Waits, r.What = waitsText(o.WaitsFor, o.Task), lastChange(o)
 	return r
+}
+
+// lastChange names what changed last: the payment or the parcel that is as young
+// as the order itself, else the order.
+func lastChange(o orderView) string {
+	what, at := string(o.Status), o.CreatedAt
+	for _, p := range o.Payments {
+		if !p.UpdatedAt.Before(at) {
+			what, at = p.Status, p.UpdatedAt
+		}
+	}
+	for _, s := range o.Shipments {
+		if !s.UpdatedAt.Before(at) {
+			what, at = string(s.Status), s.UpdatedAt
+		}
+	}
+	if o.UpdatedAt.Sub(at) > time.Second { // younger than all parts: it was the order's own
+		what = string(o.Status)
+	}
+	return strings.ReplaceAll(what, "_", " ")
 }
 
 func waitsText(who, task string) string {

@@ -80,7 +80,7 @@ func TestConsole_list(t *testing.T) {
 	})
 	o, c := k.knows(), k.logIn()
 	body := k.get("/console?view=ship&q=10", c).Body.String()
-	wantIn(t, body, `data-state="live"`, o.ID, "EUR 41.98", "you: ship", `class="num pill bad"`, `value="10"`, `aria-current="page">To ship`)
+	wantIn(t, body, `data-state="live"`, o.ID, "EUR 41.98", "you: ship", `class="small what">confirmed`, `class="num pill bad"`, `value="10"`, `aria-current="page">To ship`)
 	if got := k.api.calls[len(k.api.calls)-1].URL.Query(); got.Get("task") != "ship" || got.Get("q") != "10" {
 		t.Errorf("asked %v", got)
 	}
@@ -187,7 +187,9 @@ func TestConsole_webhooks(t *testing.T) {
 	session := k.logIn()
 	k.api.answers["POST /v1/webhook_endpoints"] = kitAnswer{201, `{"id":"whe_1","url":"https://a.test","secret":"whsec_once"}`}
 	wantIn(t, k.post("/console/webhooks", "do=create&key=1&url=https://a.test&events=order.*", session).Body.String(), "whsec_once")
-	if body := k.get("/console/webhooks", session).Body.String(); strings.Contains(body, "whsec_once") {
+	k.api.answers["POST /v1/webhook_endpoints/whe_1/rotate_secret"] = kitAnswer{200, `{"id":"whe_1","url":"https://a.test","secret":"whsec_new","previous_secret_until":"2026-11-24T12:00:00Z"}`}
+	wantIn(t, k.post("/console/webhooks", "do=rotate&endpoint=whe_1&key=2", session).Body.String(), `data-state="rotated"`, "whsec_new", "signs too until 24 Nov 12:00 UTC")
+	if body := k.get("/console/webhooks", session).Body.String(); strings.Contains(body, "whsec_") {
 		t.Error("the secret is shown twice")
 	}
 	k.api.answers["POST /v1/webhook_endpoints"] = kitAnswer{422, `{"code":"invalid_request","title":"A field does not fit","status":422,"errors":[{"pointer":"/url","detail":"must be https"}]}`}

@@ -17,7 +17,8 @@ type webhooksBody struct {
 	State     string
 	Problem   string
 	Fields    []string
-	Secret    string // of the endpoint just made; shown once
+	Secret    string // of the endpoint just made, or its new one; shown once
+	Until     string // how long the secret before it signs too
 	Key       string
 	Endpoints []endpointView
 }
@@ -85,6 +86,8 @@ func (s *Server) consoleWebhookAct(c echo.Context) error {
 		call.Path, call.Body = one+"/replay", map[string]any{"since": s.now().UTC().Add(-hours).Truncate(time.Second)}
 	case "on", "off":
 		call.Method, call.Path, call.Body = http.MethodPatch, one, map[string]any{"enabled": c.FormValue("do") == "on"}
+	case "rotate":
+		call.Path = one + "/rotate_secret"
 	case "delete":
 		call.Method, call.Path, call.Key = http.MethodDelete, one, ""
 	default:
@@ -104,7 +107,11 @@ func (s *Server) consoleWebhookAct(c echo.Context) error {
 	}
 	var made webhooks.Endpoint
 	if json.Unmarshal(a.body, &made) == nil && made.Secret != "" {
-		return s.showWebhooks(c, http.StatusOK, webhooksBody{State: "created", Secret: made.Secret})
+		b := webhooksBody{State: "created", Secret: made.Secret}
+		if c.FormValue("do") == "rotate" && made.PreviousUntil != nil {
+			b.State, b.Until = "rotated", made.PreviousUntil.UTC().Format("2 Jan 15:04 UTC")
+		}
+		return s.showWebhooks(c, http.StatusOK, b)
 	}
 	return c.Redirect(http.StatusSeeOther, "/console/webhooks")
 }

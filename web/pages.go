@@ -17,6 +17,8 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
+
+	"tracker/payments/money"
 )
 
 // Pages are the settings of the pages. The zero value works.
@@ -299,6 +301,7 @@ func dataBlock(id string, v any) (template.HTML, error) {
 func templateFuncs() template.FuncMap {
 	return template.FuncMap{"text": textHTML, "icon": iconHTML, "plain": func(t text) string { return t.String() },
 		"prose":   proseHTML,
+		"cash":    func(minor int64, c money.Currency) string { return money.Amount{Minor: minor, Currency: c}.String() },
 		"codeBox": func(name, text string) map[string]string { return map[string]string{"Name": name, "Text": text} },
 		"clock":   func(t time.Time) string { return t.UTC().Format("15:04 UTC") }}
 }

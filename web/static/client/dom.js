@@ -83,6 +83,8 @@ export async function start() {
 
 /** Dates the page by the last word of the service, for print. @param {any} p @param {number} [heard] */
 export function asOf(p, heard) {
+  const sent = document.querySelector("#asof time")?.getAttribute("datetime"); // heard nothing: as of when it was made
+  if (!heard && sent) heard = Date.parse(sent);
   if (heard) document.getElementById("asof")?.replaceChildren(...nodes(p.say("as_of", { at: { at: new Date(heard).toISOString() } })));
 }
 
