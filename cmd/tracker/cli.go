@@ -71,7 +71,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}()
 	parsed, err := parser.Parse(args)
 	if err != nil {
-		fmt.Fprintf(stderr, "tracker: %v\nTry: tracker --help\n", err)
+		fmt.Fprintf(stderr, "tracker: %v\nTry: %s --help\n", err, commandOf(err))
 		return exitUsage
 	}
 	parsed.BindTo(ctx, (*context.Context)(nil))
@@ -94,4 +94,19 @@ func helpOfVariables() kong.Vars {
 		}
 	}
 	return vars
+}
+
+// commandOf is as much of the command as was understood before err.
+func commandOf(err error) string {
+	var wrong *kong.ParseError
+	if !errors.As(err, &wrong) || wrong.Context == nil {
+		return "tracker"
+	}
+	names := []string{"tracker"}
+	for _, part := range wrong.Context.Path {
+		if part.Command != nil {
+			names = append(names, part.Command.Name)
+		}
+	}
+	return strings.Join(names, " ")
 }
