@@ -12,8 +12,8 @@
 // A lane is a process that prints two addresses on its first line, of its streams
 // and of its control, and ends with its standard input. Streams are
 // GET /v1/orders/{order}/events. The control takes POST /publish
-// {"feeds","events","rate","size"}: so many events on the first so many orders in
-// turn; POST /collect: run the garbage collector; GET /pids: the processes that
+// {"from","feeds","events","rate","size"}: so many events on so many orders in turn,
+// from the one of that number on; POST /collect: run the garbage collector; GET /pids: the processes that
 // serve, whose memory and CPU time count.
 //
 // # Peers

@@ -19,6 +19,7 @@ type lane struct {
 
 // publishing is what the control is told to publish.
 type publishing struct {
+	From   int `json:"from"`
 	Feeds  int `json:"feeds"`
 	Events int `json:"events"`
 	Rate   int `json:"rate"`
@@ -63,7 +64,7 @@ func (l *lane) publish(ctx context.Context, p publishing) error {
 				return ctx.Err()
 			}
 		}
-		order := fmt.Sprintf("ord_%026d", i%max(p.Feeds, 1))
+		order := fmt.Sprintf("ord_%026d", p.From+i%max(p.Feeds, 1))
 		l.past[order]++
 		if err := l.peer.publish(ctx, order, event(l.past[order], p.Size)); err != nil {
 			return err

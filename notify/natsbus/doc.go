@@ -32,6 +32,8 @@
 //
 // # Decisions
 //
+//   - A message carries when it was sent, in a header: with the server's own time of
+//     storing it, a follower can tell which part of the way was slow ([Passage]).
 //   - Not nats.go's ordered consumer: when the stream was deleted and made again
 //     behind it, or lost its tail, it goes on at the new end without a word. The
 //     reader here checks on every (re)connect that the stream is still the one it
