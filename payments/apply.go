@@ -22,8 +22,9 @@ type Why struct {
 	// Calls says that whoever brings the fact calls the provider itself, so that
 	// the reconciler leaves it some time.
 	Calls bool
-	// Quiet says which providers asked for silence, and until when: no check of
-	// theirs is set before that.
+	// Quiet says which providers asked this process for silence, and until when: no
+	// check of theirs is set before that. What another process heard, the store
+	// knows, and puts off the check when it is due.
 	Quiet map[string]time.Time
 }
 

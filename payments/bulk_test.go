@@ -144,7 +144,7 @@ func TestReconcile_takes_over_from_a_process_that_died(t *testing.T) {
 		r.bank.approve(p.Reference)
 		r.clock.add(2 * time.Minute)
 		now := r.clock.now()
-		claimed, err := r.store.Claim(r.Context(), "fake", now, now.Add(time.Minute), 10)
+		claimed, _, err := r.store.Claim(r.Context(), payments.Claim{Provider: "fake", Now: now, Until: now.Add(time.Minute), Limit: 10})
 		if err != nil || len(claimed) != 1 {
 			r.Fatalf("claim: %v %v", err, claimed)
 		}

@@ -82,7 +82,7 @@ func TestDatabaseChaos_promises(t *testing.T) {
 func wipe(t *testing.T, db *dbconn.DB) {
 	t.Helper()
 	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
-		for _, table := range []string{"outbox", "payment_callbacks", "payment_transitions", "payment_intents", "payment_refunds", "payments", "payment_orders"} {
+		for _, table := range []string{"outbox", "payment_callbacks", "payment_transitions", "payment_intents", "payment_refunds", "payments", "payment_orders", "payment_providers"} {
 			if err := tx.Exec("DELETE FROM " + table).Error; err != nil {
 				return err
 			}

@@ -73,10 +73,14 @@
 // question without news doubles the gap, up to 40 times After (1 h); up to a fifth
 // is added to all but the first, different for each payment. After
 // [Policy].Budget questions (12), and for payments that only a person can move,
-// the gap is 240 times After (6 h): slow, but never nothing. A waiting shopper brings one question per status forward.
-// Retry-After is honoured for the whole provider. All of a provider's calls by one
-// process's reconciler stay under [Options].Rate. News begins the gaps anew, not
-// the budget.
+// the gap is 240 times After (6 h): slow, but never nothing. A waiting shopper
+// brings one question per status forward. News begins the gaps anew, not the
+// budget.
+//
+// All calls to a provider by the reconcilers of all processes together stay under
+// [Options].Rate, and Retry-After silences all of them: both stand in the store
+// (see [Pace]). What a merchant or a shopper does calls the provider at once and
+// is not counted.
 //
 // # A third provider
 //

@@ -19,6 +19,7 @@ type memStore struct {
 	where  map[string]string // the order of a payment
 	inbox  map[[2]string]*payments.Inbound
 	leases map[string]time.Time
+	pace   map[string]payments.Pace
 	events map[string][]eventwire.Event
 }
 
@@ -27,7 +28,7 @@ var _ payments.Store = (*memStore)(nil)
 func newMemStore() *memStore {
 	return &memStore{
 		orders: map[string]*payments.Ledger{}, where: map[string]string{}, inbox: map[[2]string]*payments.Inbound{},
-		leases: map[string]time.Time{}, events: map[string][]eventwire.Event{},
+		leases: map[string]time.Time{}, pace: map[string]payments.Pace{}, events: map[string][]eventwire.Event{},
 	}
 }
 
@@ -233,29 +234,47 @@ func count(is bool) int64 {
 	return 0
 }
 
-func (m *memStore) Claim(_ context.Context, provider string, now, until time.Time, limit int) ([]payments.Claimed, error) {
+func (m *memStore) Claim(_ context.Context, in payments.Claim) ([]payments.Claimed, time.Time, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	pace := m.pace[in.Provider]
+	limit, again := pace.Allow(in.Now, in.Limit, in.Rate)
+	if in.Now.Before(pace.Quiet) {
+		m.putOff(in.Provider, pace.Quiet)
+	}
 	var list []payments.Claimed
 	for _, p := range m.all() {
-		due := !p.NextCheckAt.IsZero() && !p.NextCheckAt.After(now) && !m.leases[p.ID].After(now)
-		if due && p.Provider == provider && len(list) < limit {
-			m.leases[p.ID] = until
+		due := !p.NextCheckAt.IsZero() && !p.NextCheckAt.After(in.Now) && !m.leases[p.ID].After(in.Now)
+		if due && p.Provider == in.Provider && len(list) < limit {
+			m.leases[p.ID] = in.Until
 			list = append(list, payments.Claimed{Merchant: p.Merchant, Order: p.OrderID, Payment: p.ID})
 		}
 	}
-	return list, nil
+	if limit > 0 && len(list) < limit {
+		again = time.Time{}
+	}
+	m.pace[in.Provider] = pace.Spend(in.Now, len(list), in.Rate)
+	return list, again, nil
 }
 
 func (m *memStore) Postpone(_ context.Context, provider string, until time.Time) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	pace := m.pace[provider]
+	if until.After(pace.Quiet) {
+		pace.Quiet = until
+		m.pace[provider] = pace
+	}
+	m.putOff(provider, until)
+	return nil
+}
+
+func (m *memStore) putOff(provider string, until time.Time) {
 	for _, p := range m.all() {
 		if p.Provider == provider && !p.NextCheckAt.IsZero() && p.NextCheckAt.Before(until) {
 			p.NextCheckAt = until
 		}
 	}
-	return nil
 }
 
 func (m *memStore) NextDue(_ context.Context, provider string) (time.Time, bool, error) {

@@ -5,71 +5,81 @@ import (
 	"time"
 )
 
-// pacer is a token bucket on the service's own clock.
+// Pace is how far the calls to a provider have been handed out, by all processes
+// together. The zero value is a provider that nobody has called.
+type Pace struct {
+	Free  time.Time // when the calls handed out so far are used up, at the rate
+	Quiet time.Time // the provider asked for silence until then
+}
+
+// Allow hands out up to n calls at a rate per second, with a second's worth at
+// once at most; a rate of 0 or less is no limit. Where it is fewer than n, again
+// is when there will be another.
+func (p Pace) Allow(now time.Time, n int, rate float64) (allowed int, again time.Time) {
+	if now.Before(p.Quiet) {
+		return 0, p.Quiet
+	}
+	if rate <= 0 {
+		return n, time.Time{}
+	}
+	gap, from := gapOf(rate), p.from(now, rate)
+	if allowed = int(now.Sub(from) / gap); allowed >= n {
+		return n, time.Time{}
+	}
+	return max(allowed, 0), from.Add(time.Duration(allowed+1) * gap)
+}
+
+// Spend is the pace after n calls.
+func (p Pace) Spend(now time.Time, n int, rate float64) Pace {
+	if rate > 0 && n > 0 {
+		p.Free = p.from(now, rate).Add(time.Duration(n) * gapOf(rate))
+	}
+	return p
+}
+
+// from is where counting begins: what was not used for long does not add up.
+func (p Pace) from(now time.Time, rate float64) time.Time {
+	earliest := now.Add(-max(time.Second, gapOf(rate)))
+	if p.Free.Before(earliest) {
+		return earliest
+	}
+	return p.Free
+}
+
+func gapOf(rate float64) time.Duration {
+	return max(time.Duration(float64(time.Second)/rate), time.Microsecond)
+}
+
+// pacer is what this process knows of a provider's pace: enough not to ask the
+// store in vain.
 type pacer struct {
-	mu     sync.Mutex
-	rate   float64 // tokens per second; ≤ 0 = no limit
-	tokens float64
-	last   time.Time
-	paused time.Time // the provider asked for silence until then
+	mu    sync.Mutex
+	again time.Time // no call is handed out before
+	quiet time.Time // the provider asked this process for silence until then
 }
 
-func newPacer(rate float64) *pacer { return &pacer{rate: rate, tokens: max(1, rate)} }
-
-// take takes up to n tokens and says how many it got.
-func (b *pacer) take(now time.Time, n int) int {
+// next is when it is worth asking for calls again.
+func (b *pacer) next() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if now.Before(b.paused) {
-		return 0
+	if b.quiet.After(b.again) {
+		return b.quiet
 	}
-	if b.rate <= 0 {
-		return n
-	}
-	b.refill(now)
-	got := min(n, int(b.tokens))
-	b.tokens -= float64(got)
-	return got
+	return b.again
 }
 
-func (b *pacer) giveBack(n int) {
+func (b *pacer) spent(again time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tokens = min(b.tokens+float64(n), max(1, b.rate))
+	b.again = again
 }
 
-// wait is how long until there is a token again.
-func (b *pacer) wait(now time.Time) time.Duration {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if now.Before(b.paused) {
-		return b.paused.Sub(now)
-	}
-	if b.rate <= 0 {
-		return 0
-	}
-	b.refill(now)
-	if b.tokens >= 1 {
-		return 0
-	}
-	return time.Duration((1 - b.tokens) / b.rate * float64(time.Second))
-}
-
-func (b *pacer) refill(now time.Time) {
-	if now.After(b.last) {
-		if !b.last.IsZero() {
-			b.tokens = min(b.tokens+now.Sub(b.last).Seconds()*b.rate, max(1, b.rate))
-		}
-		b.last = now
-	}
-}
-
-// pause takes no token before until.
+// pause takes no call before until.
 func (b *pacer) pause(until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if until.After(b.paused) {
-		b.paused = until
+	if until.After(b.quiet) {
+		b.quiet = until
 	}
 }
 
@@ -77,5 +87,5 @@ func (b *pacer) pause(until time.Time) {
 func (b *pacer) until() time.Time {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.paused
+	return b.quiet
 }

@@ -64,9 +64,9 @@ type countingStore struct {
 	claims atomic.Int64
 }
 
-func (c *countingStore) Claim(ctx context.Context, provider string, now, until time.Time, limit int) ([]payments.Claimed, error) {
+func (c *countingStore) Claim(ctx context.Context, in payments.Claim) ([]payments.Claimed, time.Time, error) {
 	c.claims.Add(1)
-	return c.Store.Claim(ctx, provider, now, until, limit)
+	return c.Store.Claim(ctx, in)
 }
 
 func TestRunReconciler_is_woken_by_what_an_order_owes(t *testing.T) {

@@ -19,8 +19,8 @@ type Options struct {
 	Provider string
 	// CallTimeout bounds each call to a provider; 10s.
 	CallTimeout time.Duration
-	// Rate is how many calls per second the reconciler of this process makes to
-	// one provider; 50. Negative: no limit.
+	// Rate is how many calls per second the reconcilers of all processes together
+	// make to one provider; 50, and the same in every process. Negative: no limit.
 	Rate float64
 	// Workers is how many calls the reconciler has in flight; 16.
 	Workers int
@@ -86,7 +86,7 @@ func NewService(store Store, providers map[string]Provider, book OrderBook, opt 
 		wake: make(chan struct{}, 1), pace: map[string]*pacer{},
 	}
 	for name := range providers {
-		s.pace[name] = newPacer(s.opt.Rate)
+		s.pace[name] = &pacer{}
 		if s.opt.Provider == "" || len(providers) == 1 {
 			s.opt.Provider = name
 		}

@@ -45,14 +45,25 @@ type Reader interface {
 
 // Queue hands out the payments whose next check is due, to one process at a time.
 type Queue interface {
-	// Claim leases up to limit payments of a provider that are due at now until
-	// the given time. Storing a change of the payment ends the lease.
-	Claim(ctx context.Context, provider string, now, until time.Time, limit int) ([]Claimed, error)
+	// Claim leases payments of a provider that are due, as far as its [Pace]
+	// allows, which all processes share. Storing a change of the payment ends the
+	// lease. While the provider asked for silence what is due is put off to its
+	// end. again is when the pace allows more, or zero where it did not matter.
+	Claim(ctx context.Context, in Claim) (list []Claimed, again time.Time, err error)
 	// Postpone moves what is due before until to until, for a provider that asked
-	// for silence.
+	// for silence, and lets nothing of it be claimed before.
 	Postpone(ctx context.Context, provider string, until time.Time) error
 	// NextDue is when the next payment of a provider becomes due or its lease ends.
 	NextDue(ctx context.Context, provider string) (at time.Time, any bool, err error)
+}
+
+// Claim is what a process wants to look after.
+type Claim struct {
+	Provider string
+	Now      time.Time
+	Until    time.Time // the lease
+	Limit    int
+	Rate     float64 // calls per second of all processes together; ≤ 0: no limit
 }
 
 // Claimed names a leased payment.

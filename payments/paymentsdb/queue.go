@@ -18,27 +18,69 @@ const take = `UPDATE payments SET lease_until = ?, lease_token = ? WHERE lease_u
 	SELECT id FROM payments WHERE provider = ? AND next_check_at <= ? AND lease_until <= ? ORDER BY next_check_at LIMIT ?)`
 
 // Claim implements [payments.Queue].
-func (s *Store) Claim(ctx context.Context, provider string, now, until time.Time, limit int) ([]payments.Claimed, error) {
-	due := now.UnixMilli()
-	any, err := s.anyDue(ctx, provider, due)
+func (s *Store) Claim(ctx context.Context, in payments.Claim) (claimed []payments.Claimed, again time.Time, err error) {
+	any, err := s.anyDue(ctx, in.Provider, in.Now.UnixMilli())
 	if err != nil || !any {
-		return nil, err
+		return nil, time.Time{}, err
 	}
-	var claimed []payments.Claimed
 	err = s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
 		claimed = nil
-		token := rand.Text()
-		done := tx.Exec(take, until.UnixMilli(), token, due, provider, due, due, limit)
-		if done.Error != nil || done.RowsAffected == 0 {
-			return done.Error
+		pace, err := lockPace(tx, in.Provider)
+		if err != nil {
+			return err
 		}
-		return tx.Raw("SELECT merchant, order_id AS \"order\", id AS payment FROM payments WHERE lease_token = ? ORDER BY next_check_at", token).
-			Scan(&claimed).Error
+		if in.Now.Before(pace.Quiet) {
+			again = pace.Quiet
+			return putOff(tx, in.Provider, pace.Quiet.UnixMilli())
+		}
+		if in.Limit, again = pace.Allow(in.Now, in.Limit, in.Rate); in.Limit == 0 {
+			return nil
+		}
+		if claimed, err = lease(tx, in); err != nil {
+			return err
+		}
+		if len(claimed) < in.Limit {
+			again = time.Time{} // there was no more to do than is allowed
+		}
+		if len(claimed) == 0 {
+			return nil
+		}
+		return tx.Exec("UPDATE payment_providers SET free_at = ? WHERE provider = ?",
+			pace.Spend(in.Now, len(claimed), in.Rate).Free.UnixMicro(), in.Provider).Error
 	})
 	if err != nil {
-		return nil, fmt.Errorf("paymentsdb: claim: %w", err)
+		return nil, time.Time{}, fmt.Errorf("paymentsdb: claim: %w", err)
 	}
-	return claimed, nil
+	return claimed, again, nil
+}
+
+func lease(tx *gorm.DB, in payments.Claim) (claimed []payments.Claimed, err error) {
+	token, due := rand.Text(), in.Now.UnixMilli()
+	done := tx.Exec(take, in.Until.UnixMilli(), token, due, in.Provider, due, due, in.Limit)
+	if done.Error != nil || done.RowsAffected == 0 {
+		return nil, done.Error
+	}
+	err = tx.Raw("SELECT merchant, order_id AS \"order\", id AS payment FROM payments WHERE lease_token = ? ORDER BY next_check_at", token).
+		Scan(&claimed).Error
+	return claimed, err
+}
+
+// lockPace reads a provider's pace and keeps every other process from it until
+// the end of the transaction.
+func lockPace(tx *gorm.DB, provider string) (payments.Pace, error) {
+	err := tx.Exec("INSERT INTO payment_providers (provider, free_at, quiet_until) VALUES (?, 0, 0) ON CONFLICT (provider) DO NOTHING", provider).Error
+	if err == nil {
+		err = tx.Exec("UPDATE payment_providers SET free_at = free_at WHERE provider = ?", provider).Error
+	}
+	var row struct{ FreeAt, QuietUntil int64 }
+	if err == nil {
+		err = tx.Raw("SELECT free_at, quiet_until FROM payment_providers WHERE provider = ?", provider).Scan(&row).Error
+	}
+	return payments.Pace{Free: time.UnixMicro(row.FreeAt).UTC(), Quiet: time.UnixMilli(row.QuietUntil).UTC()}, err
+}
+
+func putOff(tx *gorm.DB, provider string, at int64) error {
+	return tx.Exec("UPDATE payments SET next_check_at = ?, revision = revision + 1 WHERE provider = ? AND next_check_at < ?", at, provider, at).Error
 }
 
 // anyDue keeps an idle reconciler from writing.
@@ -56,8 +98,14 @@ func (s *Store) anyDue(ctx context.Context, provider string, due int64) (bool, e
 func (s *Store) Postpone(ctx context.Context, provider string, until time.Time) error {
 	at := until.UnixMilli()
 	err := s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		return tx.Exec("UPDATE payments SET next_check_at = ?, revision = revision + 1 WHERE provider = ? AND next_check_at < ?",
-			at, provider, at).Error
+		pace, err := lockPace(tx, provider)
+		if err == nil && until.After(pace.Quiet) {
+			err = tx.Exec("UPDATE payment_providers SET quiet_until = ? WHERE provider = ?", at, provider).Error
+		}
+		if err == nil {
+			err = putOff(tx, provider, at)
+		}
+		return err
 	})
 	if err != nil {
 		return fmt.Errorf("paymentsdb: postpone: %w", err)

@@ -55,6 +55,17 @@ func (r rig) apply(order string, facts ...payments.Fact) error {
 	})
 }
 
+// began stores a payment that is due at once and returns its id.
+func (r rig) began() string {
+	r.Helper()
+	order, id := eventwire.NewID(eventwire.PrefixOrder, r.at), eventwire.NewID(eventwire.PrefixPayment, r.at)
+	fresh := payments.Payment{ID: id, Merchant: merchant, OrderID: order, Provider: "fake", Amount: money.Amount{Minor: 1, Currency: "EUR"}}
+	if err := r.apply(order, payments.Began{New: fresh}); err != nil {
+		r.Fatal(err)
+	}
+	return id
+}
+
 // captured stores a captured payment and returns its id and order.
 func (r rig) captured() (id, order string) {
 	r.Helper()
@@ -237,6 +248,9 @@ func TestStart_key_is_unique_per_merchant(t *testing.T) {
 
 func TestQueue_claims_once_postpones_and_tells_the_next(t *testing.T) {
 	each(t, func(r rig) {
+		claim := func(now, until time.Time) ([]payments.Claimed, time.Time, error) {
+			return r.store.Claim(r.Context(), payments.Claim{Provider: "fake", Now: now, Until: until, Limit: 10})
+		}
 		order, id := eventwire.NewID(eventwire.PrefixOrder, r.at), eventwire.NewID(eventwire.PrefixPayment, r.at)
 		if _, any, err := r.store.NextDue(r.Context(), "fake"); any || err != nil {
 			r.Fatalf("nothing is due: %v %v", any, err)
@@ -258,19 +272,62 @@ func TestQueue_claims_once_postpones_and_tells_the_next(t *testing.T) {
 		if err := r.store.Postpone(r.Context(), "fake", until); err != nil {
 			r.Fatal(err)
 		}
-		if list, err := r.store.Claim(r.Context(), "fake", r.at, until, 10); err != nil || len(list) != 0 {
+		if list, _, err := claim(r.at, until); err != nil || len(list) != 0 {
 			r.Fatalf("postponed, and claimed: %v %v", list, err)
 		}
 		lease := until.Add(time.Minute)
-		list, err := r.store.Claim(r.Context(), "fake", until, lease, 10)
+		list, _, err := claim(until, lease)
 		if err != nil || len(list) != 1 || list[0] != (payments.Claimed{Merchant: merchant, Order: order, Payment: id}) {
 			r.Fatalf("claimed %v %v", list, err)
 		}
-		if again, _ := r.store.Claim(r.Context(), "fake", until, lease, 10); len(again) != 0 {
+		if again, _, _ := claim(until, lease); len(again) != 0 {
 			r.Fatal("claimed twice")
 		}
 		if due, _, _ := r.store.NextDue(r.Context(), "fake"); !due.Equal(lease) {
 			r.Fatalf("the lease ends at %v, due %v", lease, due)
+		}
+	})
+}
+
+// Two processes: each asks as if it were alone, and both together stay under the rate.
+func TestQueue_shares_the_pace_among_processes(t *testing.T) {
+	each(t, func(r rig) {
+		for range 12 {
+			r.began()
+		}
+		claim := func(store *paymentsdb.Store, now time.Time) (int, time.Time) {
+			list, again, err := store.Claim(r.Context(), payments.Claim{Provider: "fake", Now: now, Until: now.Add(time.Hour), Limit: 4, Rate: 5})
+			if err != nil {
+				r.Fatal(err)
+			}
+			return len(list), again
+		}
+		other := paymentsdb.New(r.db)
+		if n, _ := claim(r.store, r.at); n != 4 {
+			r.Fatalf("the first got %d", n)
+		}
+		if n, again := claim(other, r.at); n != 1 || !again.Equal(r.at.Add(200*time.Millisecond)) {
+			r.Fatalf("the second got %d, again %s", n, again)
+		}
+		if n, _ := claim(r.store, r.at.Add(100*time.Millisecond)); n != 0 {
+			r.Fatalf("too early, and got %d", n)
+		}
+		if n, _ := claim(other, r.at.Add(400*time.Millisecond)); n != 2 {
+			r.Fatalf("after two gaps got %d", n)
+		}
+		quiet := r.at.Add(time.Minute)
+		if err := r.store.Postpone(r.Context(), "fake", quiet); err != nil {
+			r.Fatal(err)
+		}
+		if err := other.Postpone(r.Context(), "fake", r.at.Add(time.Second)); err != nil { // an earlier end
+			r.Fatal(err)
+		}
+		late := r.began()
+		if n, again := claim(other, r.at.Add(30*time.Second)); n != 0 || !again.Equal(quiet) {
+			r.Fatalf("in the silence got %d, again %s", n, again)
+		}
+		if p, err := r.store.Payment(r.Context(), merchant, late); err != nil || !p.NextCheckAt.Equal(quiet) {
+			r.Fatalf("began in the silence: next check %s, %v", p.NextCheckAt, err)
 		}
 	})
 }
