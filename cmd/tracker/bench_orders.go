@@ -125,11 +125,9 @@ func (c *benchOrders) round(ctx context.Context, w *orderWay) error {
 	if err != nil {
 		return err
 	}
-	d := c.For / time.Duration(max(c.Rounds, 1))
-	if err := w.slice(ctx, w, d); err != nil {
+	if err := w.slice(ctx, w, c.For/time.Duration(max(c.Rounds, 1))); err != nil {
 		return err
 	}
-	w.time += d
 	if w.rest != nil {
 		if err := w.rest(ctx); err != nil {
 			return err
@@ -163,6 +161,7 @@ func (c *benchOrders) load(do func(i int64) error) func(context.Context, *orderW
 			return nil
 		})
 		w.made += made.Load()
+		w.time += d
 		return err
 	}
 }

@@ -91,8 +91,10 @@ func (c *benchOrders) byPgbench(ctx context.Context) (_ *orderWay, _ func() erro
 	round := 0
 	w := &orderWay{name: wayByPgbench, slice: func(ctx context.Context, w *orderWay, d time.Duration) error {
 		round++
-		n, err := c.pgbench(ctx, program, script.Name(), round, d)
-		w.made += n
+		d = max(d.Round(time.Second), time.Second) // it counts in whole seconds
+		rate, err := c.pgbench(ctx, program, script.Name(), round, d)
+		w.made += int64(rate * d.Seconds())
+		w.time += d
 		return err
 	}}
 	return w, func() error { return errors.Join(end(), os.Remove(script.Name())) }, nil
@@ -109,9 +111,8 @@ func findPgbench() string {
 	return slices.Max(found)
 }
 
-func (c *benchOrders) pgbench(ctx context.Context, program, script string, round int, d time.Duration) (int64, error) {
-	seconds := max(int(d.Round(time.Second).Seconds()), 1)
-	cmd := exec.CommandContext(ctx, program, "-n", "-M", "prepared", "-c", strconv.Itoa(c.Clients), "-j", "2", "-T", strconv.Itoa(seconds),
+func (c *benchOrders) pgbench(ctx context.Context, program, script string, round int, d time.Duration) (float64, error) {
+	cmd := exec.CommandContext(ctx, program, "-n", "-M", "prepared", "-c", strconv.Itoa(c.Clients), "-j", "2", "-T", strconv.Itoa(int(d.Seconds())),
 		"-D", "n=0", "-D", "round="+strconv.Itoa(round), "-f", script, c.DatabaseURL)
 	text, err := cmd.CombinedOutput()
 	if err != nil {
@@ -121,8 +122,7 @@ func (c *benchOrders) pgbench(ctx context.Context, program, script string, round
 	if found == nil {
 		return 0, fmt.Errorf("no rate in\n%s", text)
 	}
-	rate, err := strconv.ParseFloat(string(found[1]), 64)
-	return int64(rate * d.Seconds()), err
+	return strconv.ParseFloat(string(found[1]), 64)
 }
 
 // script is one transaction for pgbench. The ids are made anew in each: of the
