@@ -80,7 +80,7 @@ func (s *Service) Refund(ctx context.Context, in NewRefund) (Refund, Payment, er
 	}
 	key := "asked/" + shortKey(in.Key)
 	cmd := Command{Merchant: in.Merchant, ID: in.PaymentID, By: in.By, Evidence: in.Evidence}
-	p, err := s.command(ctx, cmd, RefundWanted{Payment: in.PaymentID, Amount: in.Amount, Key: key, Reason: in.Reason})
+	p, err := s.command(ctx, cmd, RefundWanted{Payment: in.PaymentID, Amount: in.Amount, Key: key, Reason: in.Reason, IfSequence: in.IfSequence})
 	if err != nil {
 		return Refund{}, p, err
 	}

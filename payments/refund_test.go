@@ -83,8 +83,16 @@ func TestRefund_key_is_bound_to_its_amount(t *testing.T) {
 		if _, _, err := r.svc.Refund(r.Context(), in); !errors.Is(err, payments.ErrNotFound) {
 			r.Fatalf("a foreign merchant: %v", err)
 		}
+		in.Merchant, in.IfSequence = merchant, 1
+		if again, _, err := r.svc.Refund(r.Context(), in); err != nil || again.ID != first.ID {
+			r.Fatalf("the same refund again, though the payment went on: %v", err)
+		}
+		in.Key = "another"
+		if _, _, err := r.svc.Refund(r.Context(), in); !isConflict(err, payments.CodeSequenceMismatch) {
+			r.Fatalf("another one at an old sequence: %v", err)
+		}
 		var bad *payments.InvalidError
-		in.Merchant, in.Amount = merchant, -1
+		in.Amount = -1
 		if _, _, err := r.svc.Refund(r.Context(), in); !errors.As(err, &bad) {
 			r.Fatalf("negative: %v", err)
 		}

@@ -67,6 +67,8 @@ type NewRefund struct {
 	Key       string // the cause; the same key is the same refund. "" = a new one each time
 	By        Cause  // "" = merchant
 	Evidence  string // kept with the transition: the id of the request; may be empty
+
+	IfSequence int64 // of the payment; 0: whatever it is
 }
 
 // Filter chooses payments of one merchant. Zero fields do not filter.

@@ -124,10 +124,11 @@ func (f Wanted) capture(c *change, p *Payment) (Verdict, error) {
 
 // RefundWanted is a merchant's wish to send money back.
 type RefundWanted struct {
-	Payment string
-	Amount  int64 // 0 = everything that is left
-	Key     string
-	Reason  string
+	Payment    string
+	Amount     int64 // 0 = everything that is left
+	Key        string
+	Reason     string
+	IfSequence int64
 }
 
 func (f RefundWanted) apply(c *change) (Verdict, error) {
@@ -142,6 +143,9 @@ func (f RefundWanted) apply(c *change) (Verdict, error) {
 			}
 			return Same, nil
 		}
+	}
+	if f.IfSequence != 0 && f.IfSequence != p.Sequence {
+		return Same, conflict(p, CodeSequenceMismatch, "the payment has changed since")
 	}
 	amount := f.Amount
 	if amount == 0 {

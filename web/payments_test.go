@@ -132,7 +132,9 @@ func TestRefunds(t *testing.T) {
 	s := sqliteStack(t)
 	payment := samplePayment(s.merchant.ID, "ord_1", payments.StatusCaptured)
 	refund := payments.Refund{ID: "ref_1", PaymentID: payment.ID, Amount: 1000, Status: payments.RefundPending, CreatedAt: payment.CreatedAt, UpdatedAt: payment.UpdatedAt}
+	var insisted int64
 	s.payments.RefundFunc = func(_ context.Context, in payments.NewRefund) (payments.Refund, payments.Payment, error) {
+		insisted = in.IfSequence
 		if in.Amount > 4198 {
 			return payments.Refund{}, payments.Payment{}, &payments.ConflictError{Code: payments.CodeRefundExceeds, Status: "captured", Sequence: 2}
 		}
@@ -145,7 +147,7 @@ func TestRefunds(t *testing.T) {
 		return refund, nil
 	}
 	body := `{"payment_id":"` + payment.ID + `","amount":1000}`
-	if res := s.do(http.MethodPost, "/v1/refunds", body, nil); res.StatusCode != http.StatusCreated || res.Header.Get("Location") != "/v1/refunds/ref_1" {
+	if res := s.do(http.MethodPost, "/v1/refunds", body, header{"If-Match": `"2"`}); res.StatusCode != http.StatusCreated || res.Header.Get("Location") != "/v1/refunds/ref_1" || insisted != 2 {
 		t.Errorf("refund: %d %s", res.StatusCode, res.body)
 	}
 	wantProblem(t, s.do(http.MethodPost, "/v1/refunds", strings.Replace(body, "1000", "4199", 1), nil), http.StatusConflict, "refund_exceeds")

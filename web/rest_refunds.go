@@ -25,9 +25,14 @@ func (s *Server) createRefund(ctx context.Context, c echo.Context, in newRefundB
 	if err != nil {
 		return answer{}, err
 	}
+	seq, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
 	p := principalOf(c)
 	refund, payment, err := s.deps.Payments.Refund(ctx, payments.NewRefund{
 		Merchant: p.key.Merchant, PaymentID: in.PaymentID, Amount: amount, Reason: in.Reason, Key: commandKey(c), By: payments.CauseMerchant,
+		IfSequence: seq,
 	})
 	if err != nil {
 		return answer{}, err
