@@ -37,7 +37,7 @@ type Scan struct {
 	OccurredAt    time.Time // the carrier's time, in UTC
 	RecordedAt    time.Time // ours
 	Location      string    // town level
-	Raw           string    // the carrier's own words; for the console, never in an event
+	Raw           string    // the carrier's own words; for the merchant, never in an event
 	EstimatedFrom string
 	EstimatedTo   string
 }

@@ -29,8 +29,8 @@ type Summary struct {
 	UpdatedAt         time.Time         `json:"updated_at"`
 }
 
-// ShipmentSummary is a parcel without the carrier's raw text, which may name
-// people.
+// ShipmentSummary is a parcel as everybody may see it, or with what only its
+// merchant may: see [Shipment.Described].
 type ShipmentSummary struct {
 	ID             string         `json:"id"`
 	Carrier        string         `json:"carrier"`
@@ -45,12 +45,15 @@ type ShipmentSummary struct {
 	UpdatedAt      time.Time      `json:"updated_at"`
 }
 
-// ScanSummary is one report of the carrier as everybody may see it.
+// ScanSummary is one report of the carrier.
 type ScanSummary struct {
 	Status     ShipmentStatus `json:"status"`
 	OccurredAt time.Time      `json:"occurred_at"`
 	RecordedAt time.Time      `json:"recorded_at"`
 	Location   string         `json:"location,omitempty"`
+	// Description is the carrier's own words, which may name people: empty but
+	// for the merchant, never in an event.
+	Description string `json:"description,omitempty"`
 }
 
 // Summary is the order as everybody who may watch it sees it.
@@ -84,6 +87,16 @@ func (s Shipment) Summary() ShipmentSummary {
 	for i, scan := range s.Scans {
 		out.Events[i] = ScanSummary{Status: scan.Status, OccurredAt: scan.OccurredAt,
 			RecordedAt: scan.RecordedAt, Location: scan.Location}
+	}
+	return out
+}
+
+// Described is the shipment as its merchant sees it: with the carrier's own
+// words at each report. It must not get into an event.
+func (s Shipment) Described() ShipmentSummary {
+	out := s.Summary()
+	for i, scan := range s.Scans {
+		out.Events[i].Description = scan.Raw
 	}
 	return out
 }

@@ -29,7 +29,7 @@ type captureBody struct {
 
 // newCarrierEventBody is the document's NewCarrierEvent.
 type newCarrierEventBody struct {
-	// Description The carrier's own words; kept, never shown to the shopper.
+	// Description The carrier's own words; kept for you at the shipment's `events`, never shown to the shopper.
 	Description string `json:"description,omitempty"`
 
 	// EstimatedFrom New first day.

@@ -83,6 +83,38 @@ func TestOrders_ship_and_deliver(t *testing.T) {
 	}
 }
 
+// What the carrier wrote may name people: its merchant reads it, nobody else.
+func TestOrders_the_carriers_words_are_the_merchants(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	created := s.createOrder()
+	path := "/v1/orders/" + created["id"].(string)
+	s.pay(created["id"].(string))
+	parcel := s.do(http.MethodPost, path+"/shipments", `{"carrier":"DHL","tracking_number":"0034"}`, nil).json(t)["id"].(string)
+	const words = "left with Ms Example"
+	told := s.do(http.MethodPost, "/v1/shipments/"+parcel+"/events", `{"status":"in_transit","description":"`+words+`"}`, nil)
+	if told.StatusCode != http.StatusCreated || !strings.Contains(string(told.body), words) {
+		t.Errorf("the answer to the report: %d %s", told.StatusCode, told.body)
+	}
+	shopper := header{"Authorization": "Bearer " + created["tracking_token"].(string)}
+	for _, tt := range []struct {
+		path string
+		who  header
+		sees bool
+	}{
+		{path, nil, true},
+		{"/v1/orders", nil, true},
+		{path, shopper, false},
+		{path + "/events?after=0", shopper, false},
+		{path + "/events?after=0", nil, false},
+	} {
+		res := s.do(http.MethodGet, tt.path, "", tt.who)
+		if res.StatusCode != http.StatusOK || strings.Contains(string(res.body), words) != tt.sees {
+			t.Errorf("%s as %v: %d %s", tt.path, tt.who, res.StatusCode, res.body)
+		}
+	}
+}
+
 func TestOrders_hold_and_release(t *testing.T) {
 	t.Parallel()
 	s := sqliteStack(t)

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"tracker/notify/eventwire"
 	"tracker/orders"
@@ -104,6 +105,25 @@ func TestConsole_order_shows_its_chain(t *testing.T) {
 	}
 	k.api.answers["GET /v1/orders/"+o.ID] = kitAnswer{200, string(raw)}
 	wantIn(t, k.get("/console/orders/"+o.ID, c).Body.String(), `class="gap"`)
+}
+
+func TestConsole_order_shows_what_the_carrier_wrote(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o, c := k.knows(), k.logIn()
+	theirs := o.UpdatedAt.Add(-time.Minute)
+	o.Shipments[0].Events = []orders.ScanSummary{{Status: orders.ShipmentInTransit, OccurredAt: theirs, RecordedAt: o.UpdatedAt, Description: "left <b>with</b> Ms Example"}}
+	o.Timeline = append(o.Timeline, eventwire.Transition{Seq: int64(len(o.Timeline) + 1), Type: orders.TypeShipmentChanged, From: "label_created", To: "in_transit",
+		At: o.UpdatedAt, TheirTime: &theirs, Subject: o.Shipments[0].ID})
+	raw, err := json.Marshal(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	k.api.answers["GET /v1/orders/"+o.ID] = kitAnswer{200, string(raw)}
+	body := k.get("/console/orders/"+o.ID, c).Body.String()
+	if n := strings.Count(body, "left &lt;b&gt;with&lt;/b&gt; Ms Example</q>"); n != 2 {
+		t.Errorf("at the parcel and in the chain, not %d times:\n%s", n, body)
+	}
 }
 
 func TestConsole_actions(t *testing.T) {

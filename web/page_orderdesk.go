@@ -43,6 +43,7 @@ type link struct {
 	What, From, To       string
 	Ours, Theirs         string
 	Cause, Evidence, Ref string
+	Said                 string // the carrier's own words
 	Gap                  bool
 }
 
@@ -69,14 +70,14 @@ func (s *Server) consoleOrder(c echo.Context) error {
 		return err
 	}
 	p := s.english()
-	b := deskBody{State: "live", Done: c.QueryParam("done"), Order: o, Row: rowOf(p, o), Chain: chainOf(o.Timeline), Waits: deskWaits(p, o, list)}
+	b := deskBody{State: "live", Done: c.QueryParam("done"), Order: o, Row: rowOf(p, o), Chain: chainOf(o.Timeline, o.Shipments), Waits: deskWaits(p, o, list)}
 	base := "/console/orders/" + o.ID
 	b.Actions = orderActions(base, o)
 	for _, shipment := range o.Shipments {
 		b.Parcels = append(b.Parcels, deskParcel{shipment, pillOf(string(shipment.Status)), base + "/event?shipment=" + shipment.ID})
 	}
 	for _, v := range list {
-		b.Payments = append(b.Payments, deskPayment{Summary: v.Summary, Pill: pillOf(string(v.Status)), Chain: chainOf(v.Timeline),
+		b.Payments = append(b.Payments, deskPayment{Summary: v.Summary, Pill: pillOf(string(v.Status)), Chain: chainOf(v.Timeline, nil),
 			Amounts: p.say("m_partially_paid", args{"paid": cash{v.Captured, o.Currency}, "amount": cash{v.Amount, o.Currency}}), Actions: paymentActions(base, v)})
 	}
 	b.Attempts = s.attemptsAbout(c, o)
@@ -143,11 +144,11 @@ func (s *Server) attemptsAbout(c echo.Context, o orderView) []webhooks.Attempt {
 
 // chainOf lists transitions newest first. A hole would be a mistake of ours,
 // and is shown as one.
-func chainOf(timeline []eventwire.Transition) []link {
+func chainOf(timeline []eventwire.Transition, parcels []orders.ShipmentSummary) []link {
 	chain := make([]link, 0, len(timeline))
 	for i, t := range timeline {
 		l := link{Seq: t.Seq, What: t.Type, From: t.From, To: t.To, Ours: t.At.UTC().Format("2 Jan 15:04:05.000"), Cause: t.Cause, Evidence: t.Evidence,
-			Ref: t.Subject, Gap: t.Seq != int64(i+1)}
+			Ref: t.Subject, Said: carrierSaid(t, parcels), Gap: t.Seq != int64(i+1)}
 		if t.TheirTime != nil {
 			l.Theirs = t.TheirTime.UTC().Format("2 Jan 15:04:05")
 		}
@@ -155,6 +156,18 @@ func chainOf(timeline []eventwire.Transition) []link {
 	}
 	slices.Reverse(chain)
 	return chain
+}
+
+// carrierSaid is the carrier's own words in the report behind a transition.
+func carrierSaid(t eventwire.Transition, parcels []orders.ShipmentSummary) string {
+	for _, parcel := range parcels {
+		for _, scan := range parcel.Events {
+			if parcel.ID == t.Subject && t.TheirTime != nil && scan.OccurredAt.Equal(*t.TheirTime) && scan.RecordedAt.Equal(t.At) {
+				return scan.Description
+			}
+		}
+	}
+	return ""
 }
 
 func orderActions(base string, o orderView) []deskAction {

@@ -186,7 +186,7 @@ func (s *Server) orderAnswer(status int, p principal, o orders.Order) (answer, e
 }
 
 // view is what p may see of an order. A shopper sees what events carry and the
-// timeline: metadata and fresh tokens are the merchant's.
+// timeline: metadata, fresh tokens and the carrier's own words are the merchant's.
 func (s *Server) view(p principal, o orders.Order) (orderView, error) {
 	waits := o.Waits()
 	v := orderView{
@@ -199,6 +199,9 @@ func (s *Server) view(p principal, o orders.Order) (orderView, error) {
 	token, err := s.deps.Tokens.Sign(tracktoken.Claims{Merchant: o.Merchant, Order: o.ID, Epoch: o.TokenEpoch})
 	if err != nil {
 		return orderView{}, err
+	}
+	for i, shipment := range o.Shipments {
+		v.Shipments[i] = shipment.Described()
 	}
 	v.Metadata, v.TrackingToken = o.Metadata, token
 	v.TrackingURL = s.deps.PublicURL + "/track/" + o.ID + "?" + url.Values{"access_token": {token}}.Encode()

@@ -56,7 +56,7 @@ func (s *Server) shipmentAnswer(status int, p principal, order orders.Order, shi
 		return answer{}, err
 	}
 	v.Timeline = nil
-	a, err := reply(status, shipmentView{ShipmentSummary: shipment.Summary(), OrderID: order.ID, Order: v})
+	a, err := reply(status, shipmentView{ShipmentSummary: shipment.Described(), OrderID: order.ID, Order: v})
 	if err != nil {
 		return answer{}, err
 	}
