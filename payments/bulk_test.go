@@ -2,6 +2,7 @@ package payments_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -185,6 +186,17 @@ func TestList_pages_and_filters(t *testing.T) {
 		page, err := r.svc.List(r.Context(), merchant, payments.Filter{Status: payments.StatusCancelled})
 		if err != nil || len(page.Payments) != 1 || page.Payments[0].ID != ids[1] {
 			r.Fatalf("by status: %v %v", err, page)
+		}
+		named := r.get(ids[2]).Reference
+		page, err = r.svc.List(r.Context(), merchant, payments.Filter{Reference: named})
+		if err != nil || named == "" || len(page.Payments) != 1 || page.Payments[0].ID != ids[2] {
+			r.Fatalf("by the provider's reference %q: %v %v", named, err, page)
+		}
+		var bad *payments.InvalidError
+		for _, f := range []payments.Filter{{Reference: "a\x00"}, {OrderID: "\xff"}, {Limit: 101}} {
+			if _, err := r.svc.List(r.Context(), merchant, f); !errors.As(err, &bad) {
+				r.Fatalf("%+v: %v", f, err)
+			}
 		}
 		if page, _ := r.svc.List(r.Context(), "mer_11111111111111111111111111", payments.Filter{}); len(page.Payments) != 0 {
 			r.Fatal("a foreign merchant sees payments")

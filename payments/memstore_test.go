@@ -181,7 +181,8 @@ func (m *memStore) List(_ context.Context, merchant string, f payments.Filter) (
 	var page payments.Page
 	for _, p := range slices.Backward(m.all()) {
 		if p.Merchant != merchant || f.StartingAfter != "" && p.ID >= f.StartingAfter ||
-			f.Status != "" && p.Status != f.Status || f.OrderID != "" && p.OrderID != f.OrderID {
+			f.Status != "" && p.Status != f.Status || f.OrderID != "" && p.OrderID != f.OrderID ||
+			f.Reference != "" && p.Reference != f.Reference {
 			continue
 		}
 		if len(page.Payments) == f.Limit {

@@ -75,6 +75,7 @@ type NewRefund struct {
 type Filter struct {
 	Status        Status
 	OrderID       string
+	Reference     string // the provider's, exactly
 	Limit         int    // 0 = 20; at most 100
 	StartingAfter string // a payment id; newest first
 }

@@ -4,8 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"tracker/notify/eventwire"
 )
@@ -117,10 +120,30 @@ func (s *Service) List(ctx context.Context, merchant string, f Filter) (Page, er
 	if f.Limit == 0 {
 		f.Limit = 20
 	}
-	if f.Limit < 0 || f.Limit > 100 {
-		return Page{}, &InvalidError{[]FieldError{{"/limit", "out_of_range", "must be 1 to 100"}}}
+	if err := checkFilter(f); err != nil {
+		return Page{}, err
 	}
 	return s.store.List(ctx, merchant, f)
+}
+
+// checkFilter keeps from the database what no payment can have and some
+// databases refuse to compare with.
+func checkFilter(f Filter) error {
+	var bad []FieldError
+	if f.Limit < 0 || f.Limit > 100 {
+		bad = append(bad, FieldError{"/limit", "out_of_range", "must be 1 to 100"})
+	}
+	for _, field := range []struct{ pointer, value string }{
+		{"/order_id", f.OrderID}, {"/reference", f.Reference}, {"/status", string(f.Status)}, {"/starting_after", f.StartingAfter},
+	} {
+		if !utf8.ValidString(field.value) || strings.ContainsFunc(field.value, unicode.IsControl) {
+			bad = append(bad, FieldError{field.pointer, "invalid", "must be text without control characters"})
+		}
+	}
+	if len(bad) > 0 {
+		return &InvalidError{bad}
+	}
+	return nil
 }
 
 // GetRefund returns a refund. ErrNotFound for a foreign one.

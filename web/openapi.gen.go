@@ -292,7 +292,7 @@ func endpoints(o operations) map[string]endpoint {
 		"createShipment":        {method: http.MethodPost, path: "/v1/orders/:id/shipments", do: withBody(o.createShipment)},
 		"getOrderStatus":        {method: http.MethodGet, path: "/v1/orders/:id/status", query: []string{"access_token"}, stream: o.getOrderStatus},
 		"rotateTrackingToken":   {method: http.MethodPost, path: "/v1/orders/:id/token", do: withOptionalBody(o.rotateTrackingToken)},
-		"listPayments":          {method: http.MethodGet, path: "/v1/payments", query: []string{"order_id", "status", "limit", "starting_after"}, do: o.listPayments},
+		"listPayments":          {method: http.MethodGet, path: "/v1/payments", query: []string{"order_id", "reference", "status", "limit", "starting_after"}, do: o.listPayments},
 		"startPayment":          {method: http.MethodPost, path: "/v1/payments", do: withBody(o.startPayment)},
 		"getPayment":            {method: http.MethodGet, path: "/v1/payments/:id", query: []string{"access_token"}, do: o.getPayment},
 		"cancelPayment":         {method: http.MethodPost, path: "/v1/payments/:id/cancel", do: withOptionalBody(o.cancelPayment)},

@@ -154,8 +154,8 @@ func (s *Server) consoleList(c echo.Context) error {
 	}
 	setQuery(q, "q", b.Search)
 	setQuery(q, "starting_after", c.QueryParam("after"))
-	var list listView[orderView]
-	if err := s.readAPI(c, "/v1/orders?"+q.Encode(), &list); err != nil {
+	list, err := s.findOrders(c, q)
+	if err != nil {
 		return err
 	}
 	for _, o := range list.Data {
@@ -174,6 +174,21 @@ func (s *Server) consoleList(c echo.Context) error {
 	out := s.consolePage(c, p, b.Filters[chosen].Label, b)
 	out.Scripts = []string{"console.js"}
 	return s.render(c, http.StatusOK, "console", out, pagePolicy{})
+}
+
+// findOrders reads a list. What matches no order's own words may be what the
+// provider calls one of its payments.
+func (s *Server) findOrders(c echo.Context, q url.Values) (listView[orderView], error) {
+	var list listView[orderView]
+	if err := s.readAPI(c, "/v1/orders?"+q.Encode(), &list); err != nil || len(list.Data) > 0 || q.Get("q") == "" {
+		return list, err
+	}
+	var named listView[paymentView]
+	if err := s.readAPI(c, "/v1/payments?"+url.Values{"reference": {q.Get("q")}}.Encode(), &named); err != nil || len(named.Data) == 0 {
+		return list, err
+	}
+	q.Set("q", named.Data[0].OrderID)
+	return list, s.readAPI(c, "/v1/orders?"+q.Encode(), &list)
 }
 
 func setQuery(q url.Values, name, value string) {

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,24 @@ func TestConsole_list(t *testing.T) {
 	wantIn(t, k.get("/console/rows/"+o.ID, c).Body.String(), `<tr data-id="`+o.ID, `<li data-id="`+o.ID)
 	if w := k.get("/console/rows/" + o.ID); w.Code != http.StatusUnauthorized {
 		t.Errorf("a row without a session: %d", w.Code)
+	}
+}
+
+func TestConsole_search_finds_what_the_provider_calls_it(t *testing.T) {
+	t.Parallel()
+	k := newKit(t)
+	o, c := k.knows(), k.logIn()
+	k.api.answers["GET /v1/orders"] = kitAnswer{200, `{"data":[],"has_more":false}`}
+	k.api.answers["GET /v1/payments"] = kitAnswer{200, `{"data":[{"id":"pay_1","order_id":"` + o.ID + `"}],"has_more":false}`}
+	k.api.calls = nil
+	k.get("/console?view=ship&q=sess_8Kf2", c)
+	var asked []string
+	for _, r := range k.api.calls {
+		asked = append(asked, r.URL.RequestURI())
+	}
+	want := []string{"/v1/orders?limit=50&q=sess_8Kf2&task=ship", "/v1/payments?reference=sess_8Kf2", "/v1/orders?limit=50&q=" + o.ID + "&task=ship"}
+	if !slices.Equal(asked, want) {
+		t.Errorf("asked %q, want %q", asked, want)
 	}
 }
 

@@ -108,7 +108,7 @@ func TestPayments_read(t *testing.T) {
 		return payment, nil
 	}
 	s.payments.ListFunc = func(_ context.Context, merchant string, f payments.Filter) (payments.Page, error) {
-		if merchant != payment.Merchant || f.OrderID != payment.OrderID {
+		if merchant != payment.Merchant || f.OrderID != payment.OrderID && f.Reference != "sess_8Kf2" {
 			return payments.Page{}, nil
 		}
 		return payments.Page{Payments: []payments.Payment{payment}}, nil
@@ -122,6 +122,10 @@ func TestPayments_read(t *testing.T) {
 			t.Errorf("list: %v", list)
 		}
 	}
+	if list := s.do(http.MethodGet, "/v1/payments?reference=sess_8Kf2", "", nil).json(t); len(list["data"].([]any)) != 1 {
+		t.Errorf("by the provider's reference: %v", list)
+	}
+	wantProblem(t, s.do(http.MethodGet, "/v1/payments?reference=sess_8Kf2", "", token), http.StatusNotFound, "not_found")
 	for _, who := range []string{stranger["tracking_token"].(string), s.other} {
 		wantProblem(t, s.do(http.MethodGet, "/v1/payments/"+payment.ID, "", header{"Authorization": "Bearer " + who}), http.StatusNotFound, "not_found")
 	}

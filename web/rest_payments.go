@@ -99,7 +99,7 @@ func (s *Server) findPayment(ctx context.Context, p principal, id string) (payme
 
 func (s *Server) listPayments(ctx context.Context, c echo.Context) (answer, error) {
 	q := c.QueryParams()
-	f := payments.Filter{OrderID: q.Get("order_id"), Status: payments.Status(q.Get("status")), StartingAfter: q.Get("starting_after")}
+	f := payments.Filter{OrderID: q.Get("order_id"), Status: payments.Status(q.Get("status")), Reference: q.Get("reference"), StartingAfter: q.Get("starting_after")}
 	var err error
 	if f.Limit, err = limitOf(q); err != nil {
 		return answer{}, err

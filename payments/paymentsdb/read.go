@@ -84,6 +84,9 @@ func (s *Store) List(ctx context.Context, merchant string, f payments.Filter) (p
 	if f.OrderID != "" {
 		query = query.Where("order_id = ?", f.OrderID)
 	}
+	if f.Reference != "" {
+		query = query.Where("reference = ?", f.Reference)
+	}
 	if f.StartingAfter != "" {
 		query = query.Where("id < ?", f.StartingAfter)
 	}
