@@ -174,9 +174,9 @@ export function keeper(state, changed) {
     if (asked[id]) return;
     asked[id] = true;
     try {
-      const r = await fetch(`/v1/payments/${id}/events?after=${after}`, { headers: { Accept: "application/json" } });
+      const r = await fetch(`/v1/payments/${id}/events?after=${after}`, { headers: { Accept: "application/json" }, signal: AbortSignal.timeout(10000) });
       if (r.status === 200) payment((await r.json()).events);
-    } catch { /* what the order knows of it is shown meanwhile */ } finally { asked[id] = false; }
+    } catch { /* what the order knows of it is shown meanwhile */ } finally { asked[id] = false; changed(); }
   }
   /** @param {Any[]} events of one payment */
   function payment(events) {
@@ -189,6 +189,7 @@ export function keeper(state, changed) {
   }
   return {
     payment,
+    asking: () => Object.values(asked).some(Boolean),
     /** @param {Any} e an event of the order */
     order(e) {
       state.order = e.data.order;

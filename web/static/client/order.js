@@ -77,32 +77,36 @@ function release() {
   draw();
 }
 
-let before = "", news = 0, /** @type {any} */ soon;
-/** Draws once for all that came together, and says it once. */
+const told = (/** @type {any} */ v) => ({ now: plainText(v.title) + ". " + v.sentences.map(plainText).join(" "), money: plainText(v.money[v.money.length - 1].text) });
+let before = { now: "", money: "" }, news = 0, seq = state.order.sequence, /** @type {any} */ soon;
+/** Draws once for all that came together, and says once what is new: a state that
+ *  is told again is not, and what only the payment can tell of it belongs to it. */
 function changed() {
   clearTimeout(soon);
   soon = setTimeout(() => {
-    const { v, p } = draw();
-    const now = plainText(v.title) + ". " + v.sentences.map(plainText).join(" ");
+    const { v, p } = draw(), is = told(v);
+    if (news && keep.asking()) return;
     if (news > 1) say(plainText(p.count("updates_n", news, { what: v.title })));
-    else if (now !== before) say(now);
-    else if (news) say(plainText(v.money[v.money.length - 1].text));
-    before = now;
+    else if (news && is.now !== before.now) say(is.now);
+    else if (news && is.money !== before.money) say(is.money);
+    before = is;
     news = 0;
   }, 60);
 }
 
 /** @type {any} */ let w;
 const keep = keeper(state, changed);
-const first = draw();
-before = plainText(first.v.title) + ". " + first.v.sentences.map(plainText).join(" ");
+before = told(draw().v);
 setInterval(() => { if (!document.hidden) draw(); }, 15000); // a date that is over, a check that was due
 
 const undecided = () => ["processing", "action_required"].includes(state.order.payment_status);
 const show = connection(phrases, { undecided });
 w = watch(`/v1/orders/${state.order.id}/events`, {
   after: state.order.sequence,
-  onEvent: (e) => { news++; keep.order(e); },
+  onEvent: (e) => {
+    if (e.seq > seq) { seq = e.seq; news++; }
+    keep.order(e);
+  },
   onReset: keep.reset,
   onState: show,
 });
