@@ -39,19 +39,20 @@ func newCrowd(address, key string) *crowd {
 }
 
 type member struct {
-	order string
-	mu    sync.Mutex
-	conn  net.Conn
-	done  chan struct{} // closed when the reader of conn has ended
-	last  atomic.Int64
-	stall atomic.Bool
+	order   string
+	receive int // of its receive buffer; 0 is the system's
+	mu      sync.Mutex
+	conn    net.Conn
+	done    chan struct{} // closed when the reader of conn has ended
+	last    atomic.Int64
+	stall   atomic.Bool
 }
 
 // join adds n clients, the i-th of them on order of(i).
 func (c *crowd) join(ctx context.Context, n int, of func(i int) string) error {
 	begin := len(c.members)
 	for i := range n {
-		m := &member{order: of(i)}
+		m := &member{order: of(i), receive: c.receive}
 		m.stall.Store(c.deaf)
 		c.members = append(c.members, m)
 	}
@@ -97,7 +98,7 @@ func (c *crowd) open(ctx context.Context, m *member) error {
 	if before != nil {
 		<-before // what the old connection still had counts first
 	}
-	conn, err := c.dial(ctx)
+	conn, err := c.dial(ctx, m.receive)
 	if err != nil {
 		return err
 	}
@@ -134,16 +135,16 @@ func (c *crowd) open(ctx context.Context, m *member) error {
 // addresses runs out of ports. Only Linux has all of 127.0.0.0/8 by itself.
 const fromAddresses = 4
 
-func (c *crowd) dial(ctx context.Context) (net.Conn, error) {
+func (c *crowd) dial(ctx context.Context, receive int) (net.Conn, error) {
 	var d net.Dialer
 	if runtime.GOOS == "linux" {
 		d.LocalAddr = &net.TCPAddr{IP: net.IPv4(127, 0, 0, byte(1+c.dialed.Add(1)%fromAddresses))}
 	}
 	conn, err := d.DialContext(ctx, "tcp", c.address)
-	if err != nil || c.receive == 0 {
+	if err != nil || receive == 0 {
 		return conn, err
 	}
-	return conn, conn.(*net.TCPConn).SetReadBuffer(c.receive)
+	return conn, conn.(*net.TCPConn).SetReadBuffer(receive)
 }
 
 // read counts what comes. Lines of the transfer encoding in between look like
@@ -280,12 +281,12 @@ func (m *member) gone() bool {
 	}
 }
 
-// keep connects again whoever was cut off, a moment later, until ctx ends: what
-// every EventSource does.
-func (c *crowd) keep(ctx context.Context) {
+// keep connects again whichever of the members was cut off, a moment later, until
+// ctx ends: what every EventSource does.
+func (c *crowd) keep(ctx context.Context, members []*member) {
 	for pause(ctx, 250*time.Millisecond) == nil {
 		var cut []*member
-		for _, m := range c.members {
+		for _, m := range members {
 			if !m.stall.Load() && m.gone() {
 				cut = append(cut, m)
 			}

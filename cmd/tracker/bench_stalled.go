@@ -62,7 +62,7 @@ func (c *benchStalled) measure(ctx context.Context, out *console, r *report) err
 		}
 		keeping, stop := context.WithCancel(ctx)
 		defer stop()
-		go crowd.keep(keeping)
+		go crowd.keep(keeping, crowd.members)
 		var all stalledRuns
 		for run := range c.Runs {
 			progress(out, "stalled: run %d", run+1)

@@ -77,7 +77,7 @@ func (c *benchStorm) storm(ctx context.Context, out *console, r *report, s subje
 	}
 	keeping, stop := context.WithCancel(ctx)
 	defer stop()
-	go crowd.keep(keeping)
+	go crowd.keep(keeping, crowd.members)
 	if err := <-made; err != nil {
 		return err
 	}

@@ -279,7 +279,7 @@ func insist(ctx context.Context, p *program, path string, body any, key string) 
 		switch {
 		case answer.StatusCode/100 == 2:
 			return failures, nil
-		case answer.StatusCode/100 == 4 && answer.StatusCode != 409: // 409: the first is still at it
+		case answer.StatusCode/100 == 4 && !bytes.Contains(reply, []byte(`"idempotency_in_progress"`)):
 			return failures, fmt.Errorf("%s: %d %s", path, answer.StatusCode, reply)
 		}
 		<-time.After(20 * time.Millisecond)
