@@ -21,7 +21,7 @@ type callLine struct {
 }
 
 func (run *callbackRun) line(ctx context.Context, address string) (*callLine, error) {
-	conn, err := newCrowd(address, "").dial(ctx)
+	conn, err := newCrowd(address, "").dial(ctx, 0)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (run *callbackRun) tell(line *callLine, p paymentView) error {
 func (w *waiting) joinEach(ctx context.Context, n int, of func(i int) []byte) error {
 	conns, c := make([]net.Conn, n), newCrowd(w.address, "")
 	err := parallel(ctx, n, dialers, func(i int) (err error) {
-		if conns[i], err = c.dial(ctx); err == nil {
+		if conns[i], err = c.dial(ctx, 0); err == nil {
 			_, err = conns[i].Write(of(i))
 		}
 		return err

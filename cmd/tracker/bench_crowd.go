@@ -135,6 +135,7 @@ func (c *crowd) open(ctx context.Context, m *member) error {
 // addresses runs out of ports. Only Linux has all of 127.0.0.0/8 by itself.
 const fromAddresses = 4
 
+// dial connects with a receive buffer of so many bytes, or with the system's for 0.
 func (c *crowd) dial(ctx context.Context, receive int) (net.Conn, error) {
 	var d net.Dialer
 	if runtime.GOOS == "linux" {

@@ -103,7 +103,7 @@ func (w *waiting) join(ctx context.Context, n int) error {
 	conns := make([]net.Conn, n)
 	c := newCrowd(w.address, "")
 	err := parallel(ctx, n, dialers, func(i int) (err error) {
-		if conns[i], err = c.dial(ctx); err == nil {
+		if conns[i], err = c.dial(ctx, 0); err == nil {
 			_, err = conns[i].Write(w.request)
 		}
 		return err
