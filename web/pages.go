@@ -15,6 +15,7 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/labstack/echo/v4"
 
@@ -299,11 +300,23 @@ func dataBlock(id string, v any) (template.HTML, error) {
 }
 
 func templateFuncs() template.FuncMap {
-	return template.FuncMap{"text": textHTML, "icon": iconHTML, "plain": func(t text) string { return t.String() },
+	return template.FuncMap{"text": textHTML, "named": namedHTML, "icon": iconHTML, "plain": func(t text) string { return t.String() },
 		"prose":   proseHTML,
 		"cash":    func(minor int64, c money.Currency) string { return money.Amount{Minor: minor, Currency: c}.String() },
 		"codeBox": func(name, text string) map[string]string { return map[string]string{"Name": name, "Text": text} },
 		"clock":   func(t time.Time) string { return t.UTC().Format("15:04 UTC") }}
+}
+
+// longName is how many characters of a name are surely no more than two lines.
+const longName = 90
+
+// namedHTML draws a line that names something: of a name that is very long two
+// lines, and all of it when asked. Nothing of it is left out of the page.
+func namedHTML(t text) template.HTML {
+	if utf8.RuneCountInString(t.String()) <= longName {
+		return textHTML(t)
+	}
+	return `<details class="long"><summary><span class="clamp">` + textHTML(t) + `</span></summary></details>`
 }
 
 // textHTML draws a sentence: amounts and names are isolated from the direction

@@ -1,7 +1,7 @@
 // @ts-check
 /** Keeps the checkout fresh and pays without leaving the page too early. Works without it. */
 
-import { asOf, connection, h, icon, keepFocus, keeper, morph, nodes, plainText, say, start } from "./dom.js";
+import { asOf, connection, h, icon, keepFocus, keeper, morph, named, nodes, plainText, say, start } from "./dom.js";
 import { checkout } from "./checkoutview.js";
 import { watch } from "./tracker.js";
 
@@ -58,7 +58,7 @@ function draw() {
       h("p", { class: "line", id: "line" })),
     h("div", { class: "side" }, h("section", { class: "card items basket" }, h("details", { open: true },
       h("summary", null, h("span", null, nodes(p.count("items_n", pieces))), nodes(v.total)),
-      h("ul", { role: "list" }, v.items.map((/** @type {any} */ i) => h("li", null, h("span", { class: "what" }, nodes(i.what)), nodes(i.amount))),
+      h("ul", { role: "list" }, v.items.map((/** @type {any} */ i) => h("li", null, h("div", { class: "what" }, named(i.what)), nodes(i.amount))),
         h("li", { class: "total" }, h("span", null, p.get("h_total")), nodes(v.total))))))));
   keepFocus(() => morph(main, next));
   document.documentElement.dataset.drawn = "";

@@ -37,6 +37,10 @@ export const nodes = (text) => (text || []).map((s) => {
   return s.k === "name" ? h("bdi", null, s.t) : s.t;
 });
 
+/** A line that names something: two lines of a very long name, and all of it when asked. @param {import("./view.js").Text} text */
+export const named = (text) => [...plainText(text)].length > 90
+  ? h("details", { class: "long" }, h("summary", null, h("span", { class: "clamp" }, nodes(text)))) : nodes(text);
+
 const same = (/** @type {any} */ a, /** @type {any} */ b) => a && b && a.nodeType === b.nodeType && a.nodeName === b.nodeName
   && a.dataset?.key === b.dataset?.key && a.dataset?.kind === b.dataset?.kind;
 

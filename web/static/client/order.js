@@ -1,7 +1,7 @@
 // @ts-check
 /** Keeps the order page fresh. The page is complete without it. */
 
-import { asOf, connection, copyButton, h, icon, keepFocus, keeper, morph, nodes, plainText, say, start } from "./dom.js";
+import { asOf, connection, copyButton, h, icon, keepFocus, keeper, morph, named, nodes, plainText, say, start } from "./dom.js";
 import { watch } from "./tracker.js";
 import { describe } from "./view.js";
 
@@ -27,7 +27,7 @@ const parcel = (c, p) => h("section", { class: "card parcel" },
   c.when?.length ? h("p", { class: "small" }, nodes(c.when)) : null,
   c.number ? [h("p", { class: "small" }, p.get("parcel_number")),
     h("p", { class: "number" }, h("bdi", null, c.number), " ", copyButton(c.number, p))] : null,
-  list(c.items.map((/** @type {any} */ i) => h("li", null, nodes(i)))),
+  list(c.items.map((/** @type {any} */ i) => h("li", null, named(i)))),
   c.url ? h("p", { class: "actions" }, h("a", { class: "btn", href: c.url, rel: "noreferrer" },
     plainText(p.say("track_at", { carrier: { name: c.carrier } })))) : null);
 
@@ -52,7 +52,7 @@ function draw() {
       h("p", { class: "line", id: "line" })),
     h("div", { class: "side" }, v.parcels.map((/** @type {any} */ c) => parcel(c, p)),
       v.unsent.length ? h("section", { class: "card unsent" }, h("h2", null, p.get("unsent")),
-        list(v.unsent.map((/** @type {any} */ u) => h("li", null, nodes(u))))) : null,
+        list(v.unsent.map((/** @type {any} */ u) => h("li", null, named(u))))) : null,
       h("section", { class: "card money" }, h("h2", null, p.get("h_money")), list(v.money.map((/** @type {any} */ m) => h("li", null,
         h("span", { class: m.tone + "-ink" }, icon(m.tone)), h("span", { class: "text" }, nodes(m.text)),
         m.note?.length ? h("span", { class: "note" }, nodes(m.note)) : null))))),
@@ -63,7 +63,7 @@ function draw() {
         older.length ? h("details", null, h("summary", null, nodes(p.count("show_all", log.length))),
           h("ol", { role: "list" }, older.map((/** @type {any} */ e) => entry(e, fresh(e), p)))) : null),
       h("section", { class: "card items" }, h("h2", null, p.get("h_items")), list([
-        ...v.items.map((/** @type {any} */ i) => h("li", null, h("span", { class: "what" }, nodes(i.what)), nodes(i.amount))),
+        ...v.items.map((/** @type {any} */ i) => h("li", null, h("div", { class: "what" }, named(i.what)), nodes(i.amount))),
         h("li", { class: "total" }, h("span", null, p.get("h_total")), nodes(v.total))])))));
   keepFocus(() => morph(main, next));
   document.documentElement.dataset.drawn = "";
