@@ -48,6 +48,7 @@ function refresh(id) {
       for (const [list, tag] of [["rows", "tr"], ["cards", "li"]]) {
         const old = document.querySelector(`#${list} [data-id="${id}"]`), now = doc.querySelector(`${tag}[data-id="${id}"]`);
         if (!old || !now) continue;
+        if (old.textContent === now.textContent) continue; // told again, not changed
         if (inUse(old)) { setTimeout(() => refresh(id), 2000); continue; }
         morph(old, now);
         old.classList.remove("changed");
@@ -64,8 +65,12 @@ function showFresh() {
   place.replaceChildren(h("a", { class: "btn small-btn", href: location.href, id: "new" }, `${n} new order${n === 1 ? "" : "s"}: show`));
   if (Date.now() - told > 30000) { told = Date.now(); say(`${n} new order${n === 1 ? "" : "s"}`); }
 }
+// The feed begins with what the page shows already; what was being written while
+// the page was made is not in it yet.
+const made = Date.parse(document.querySelector("#line time")?.getAttribute("datetime") || "") - 10000;
 /** @param {any} e an event of any order or payment */
 function event(e) {
+  if (Date.parse(e.time) < made) return;
   const id = e.type.startsWith("payment.") ? e.data.payment?.order_id : e.subject;
   if (paused) { missed.add(id); return; }
   if (order) { if (id === order) desk(); return; }
