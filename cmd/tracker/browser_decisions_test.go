@@ -41,8 +41,7 @@ func (b *browser) toBank(p *program) (order, bank string) {
 	b.t.Helper()
 	b.open(p.public + "/")
 	b.state("/", "ready")
-	b.click("#place")
-	b.state("/checkout/", "ready")
+	b.place()
 	path, err := b.eval(`location.pathname`)
 	if err != nil {
 		b.t.Fatal(err)

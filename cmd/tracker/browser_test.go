@@ -93,6 +93,16 @@ func (b *browser) click(selector string) {
 	}
 }
 
+// place presses the shop's button and waits for the checkout. A press on what a
+// script is drawing anew at that moment is no press, so each page is drawn first.
+func (b *browser) place() {
+	b.t.Helper()
+	b.until("the shop is drawn", `document.querySelector("#place span") !== null`)
+	b.click("#place")
+	b.state("/checkout/", "ready")
+	b.until("the checkout is drawn", `"drawn" in document.documentElement.dataset`)
+}
+
 // eval is what a script in the page says. It fails while a page gives way to
 // the next one.
 func (b *browser) eval(script string) (string, error) {
@@ -180,8 +190,7 @@ func TestBrowser_order_is_placed_paid_and_watched_live(t *testing.T) {
 			b.open(p.public + "/")
 			b.state("/", "ready")
 			b.shot("1-shop")
-			b.click("#place")
-			b.state("/checkout/", "ready")
+			b.place()
 			b.shot("2-checkout")
 			b.click(`form[data-kind="pay"] button`)
 			b.until("the bank asks", `document.querySelector("button[value=approve]") !== null`)
