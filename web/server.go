@@ -142,7 +142,8 @@ func (s *Server) secure() bool { return strings.HasPrefix(s.deps.PublicURL, "htt
 
 // ServeHTTP implements http.Handler.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	handles(r)
+	done := handles(r)
+	defer done()
 	s.echo.ServeHTTP(w, r)
 }
 
