@@ -28,6 +28,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		limited:  prometheus.NewCounterVec(prometheus.CounterOpts{Name: "tracker_http_rate_limited_total", Help: "Requests refused by a budget."}, []string{"budget"}),
 		replayed: prometheus.NewCounter(prometheus.CounterOpts{Name: "tracker_http_idempotent_replays_total", Help: "Stored answers sent again."}),
 	}
+	for _, b := range []budget{reads, writes, connects} {
+		m.limited.WithLabelValues(string(b)) // there from the start, at 0
+	}
 	r.MustRegister(m.requests, m.seconds, m.inFlight, m.limited, m.replayed)
 	return m
 }

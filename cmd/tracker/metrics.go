@@ -111,6 +111,25 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	}
 }
 
+// What the stream can have lost, as it stands in the label "lost".
+const (
+	lostTail = "tail"   // what its servers had not written down when they fell
+	lostAll  = "stream" // everything: it was deleted, or is another one
+)
+
+// newRestored counts what had to be put back into the stream.
+func newRestored(r prometheus.Registerer) *prometheus.CounterVec {
+	c := prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "tracker_stream_restored_total",
+		Help: "What the stream had lost and was put back from the database: the events of its tail, or the orders and payments of a whole stream.",
+	}, []string{"lost"})
+	r.MustRegister(c)
+	for _, what := range []string{lostTail, lostAll} {
+		c.WithLabelValues(what) // there from the start, at 0
+	}
+	return c
+}
+
 func oneIf(yes bool) float64 {
 	if yes {
 		return 1

@@ -52,6 +52,7 @@ type parts struct {
 	relay    *txoutbox.Relay
 	registry *prometheus.Registry
 	lags     *lags
+	restored *prometheus.CounterVec
 }
 
 // wire builds the parts, says who hears whom, and what runs.
@@ -71,7 +72,7 @@ func (p *process) wire(ctx context.Context) error {
 
 func (p *process) build(ctx context.Context) (*parts, error) {
 	s := &parts{registry: prometheus.NewRegistry()}
-	s.lags = newLags(s.registry)
+	s.lags, s.restored = newLags(s.registry), newRestored(s.registry)
 	s.orders = orders.NewService(ordersdb.New(p.db), orders.Options{Now: p.now, Logger: p.log})
 	providers, err := p.providers()
 	if err != nil {
@@ -209,6 +210,7 @@ func (p *process) answers(ctx context.Context, subject string, fn func(context.C
 func (p *process) restore(ctx context.Context, s *parts, isNew bool) error {
 	if isNew {
 		n, err := rebuild(ctx, p.bus, s.orders, s.payments)
+		s.restored.WithLabelValues(lostAll).Add(float64(n))
 		if err != nil || n == 0 {
 			return err
 		}
@@ -216,6 +218,7 @@ func (p *process) restore(ctx context.Context, s *parts, isNew bool) error {
 		return nil
 	}
 	n, err := txoutbox.Repair(ctx, p.db, p.lastSequence, p.now().Add(-repairWindow))
+	s.restored.WithLabelValues(lostTail).Add(float64(n))
 	if n > 0 {
 		p.log.Info("the stream had lost its tail", "events", n)
 	}
