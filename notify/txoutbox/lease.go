@@ -66,25 +66,29 @@ type lease struct {
 const serverNow = `(extract(epoch FROM clock_timestamp()) * 1000)::bigint`
 
 // take asks for the lease or renews it. The time is when it runs out, by our
-// clock and never later than by the database's.
+// clock and never later than by the database's. An answer that is not there
+// within the length of the lease is of no use, and is not waited for: TCP would
+// wait a quarter of an hour for what a dead connection does not bring.
+//
+// The claim is one statement and no transaction. Who vanishes, with its machine,
+// between a claim and its commit would lock the row until the database ends the
+// idle transaction, which takes it ten seconds.
 func (l lease) take(ctx context.Context) (until time.Time, ok bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, l.length)
+	defer cancel()
 	free, err := l.free(ctx)
 	if err != nil || !free {
 		return time.Time{}, false, err
 	}
 	until = time.Now().Add(l.length)
-	err = l.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		const claim = `INSERT INTO outbox_lease (name, holder, until) VALUES ('relay', ?, ` + serverNow + ` + ?)
-			ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
-			WHERE outbox_lease.holder = excluded.holder OR outbox_lease.until < ` + serverNow
-		done := tx.Exec(claim, l.holder, l.length.Milliseconds())
-		ok = done.RowsAffected == 1
-		return done.Error
-	})
-	if err != nil {
-		return time.Time{}, false, fmt.Errorf("txoutbox: lease: %w", err)
+	const claim = `INSERT INTO outbox_lease (name, holder, until) VALUES ('relay', ?, ` + serverNow + ` + ?)
+		ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until
+		WHERE outbox_lease.holder = excluded.holder OR outbox_lease.until < ` + serverNow
+	done := l.db.Read(ctx).Exec(claim, l.holder, l.length.Milliseconds())
+	if done.Error != nil {
+		return time.Time{}, false, fmt.Errorf("txoutbox: lease: %w", done.Error)
 	}
-	return until, ok, nil
+	return until, done.RowsAffected == 1, nil
 }
 
 // free looks before it writes: those who stand by cost only a read.

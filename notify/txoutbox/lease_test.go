@@ -2,6 +2,7 @@ package txoutbox_test
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"testing"
 	"time"
@@ -20,7 +21,8 @@ func TestRelay_standby_takes_over(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, id := newStream(), newOrder()
-	first := txoutbox.NewRelay(db, s, db.Commits(), quietly(txoutbox.RelayOptions{}))
+	lasting := quietly(txoutbox.RelayOptions{Lease: 20 * time.Minute}) // it must be given back, or this ends in vain
+	first := txoutbox.NewRelay(db, s, db.Commits(), lasting)
 	stop := start(t, first)
 	appendEvents(t, db, event(t, id, 1))
 	s.await(t, 1)
@@ -36,17 +38,32 @@ func TestRelay_standby_takes_over(t *testing.T) {
 
 	stop() // gives the lease back, so the other one follows at once
 	appendEvents(t, other, event(t, id, 3))
-	begin := time.Now()
 	s.await(t, 3)
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("the standby took over after %v", took)
-	}
 }
 
 // mortal is a database that its process can no longer reach once ctx has ended.
 type mortal struct {
 	txoutbox.Database
 	alive context.Context
+}
+
+func (m mortal) Read(ctx context.Context) *gorm.DB {
+	tx := m.Database.Read(ctx)
+	tx.Statement.ConnPool = mortalPool{tx.Statement.ConnPool, m.alive}
+	return tx
+}
+
+// mortalPool still answers queries, so that the dead can be asked what they know.
+type mortalPool struct {
+	gorm.ConnPool
+	alive context.Context
+}
+
+func (p mortalPool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	if err := p.alive.Err(); err != nil {
+		return nil, err
+	}
+	return p.ConnPool.ExecContext(ctx, query, args...)
 }
 
 func (m mortal) Write(ctx context.Context, fn func(context.Context, *gorm.DB) error) error {
@@ -65,7 +82,7 @@ func TestRelay_standby_takes_over_from_the_dead(t *testing.T) {
 	}
 	s, id := newStream(), newOrder()
 	alive, kill := context.WithCancel(t.Context())
-	hasty := quietly(txoutbox.RelayOptions{Lease: time.Second}) // half the default, so that a busy machine does not fail the test
+	hasty := quietly(txoutbox.RelayOptions{Lease: time.Second})
 	first := txoutbox.NewRelay(mortal{db, alive}, s, db.Commits(), hasty)
 	defer start(t, first)()
 	appendEvents(t, db, event(t, id, 1))
@@ -86,7 +103,4 @@ func TestRelay_standby_takes_over_from_the_dead(t *testing.T) {
 		stats, err := first.Stats(t.Context())
 		return err == nil && !stats.Leading
 	})
-	if took := time.Since(begin); took > 3*time.Second {
-		t.Errorf("fail-over took %v", took)
-	}
 }

@@ -86,7 +86,9 @@ func (m *marker) mark(ctx context.Context) {
 	if len(ids) == 0 || ctx.Err() != nil {
 		return
 	}
-	if err := m.r.rows.mark(ctx, ids, m.r.o.Now()); err != nil {
+	try, cancel := context.WithTimeout(ctx, m.r.o.Patience)
+	defer cancel()
+	if err := m.r.rows.mark(try, ids, m.r.o.Now()); err != nil {
 		if ctx.Err() == nil {
 			m.r.o.Logger.WarnContext(ctx, "published events were not marked; trying again", "error", err)
 		}

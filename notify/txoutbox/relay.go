@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -18,6 +19,7 @@ type RelayOptions struct {
 	MarkEvery time.Duration // how long a published row may stay unmarked, default 100 ms
 	Retention time.Duration // how long published rows are kept for Repair, default 24 h
 	Lease     time.Duration // how long a dead relay keeps others waiting, default 2 s
+	Patience  time.Duration // how long the database may take over one statement, default 5 s
 
 	// Observe is told, for each message, how long it took from its transaction to
 	// its acknowledgement.
@@ -39,6 +41,7 @@ func (o RelayOptions) withDefaults() RelayOptions {
 	setDefault(&o.MarkEvery, 100*time.Millisecond)
 	setDefault(&o.Retention, 24*time.Hour)
 	setDefault(&o.Lease, 2*time.Second)
+	setDefault(&o.Patience, 5*time.Second)
 	return o
 }
 
@@ -51,7 +54,7 @@ func setDefault[T comparable](field *T, value T) {
 
 const (
 	firstBackoff = 50 * time.Millisecond
-	maxBackoff   = 2 * time.Second
+	maxBackoff   = time.Second
 )
 
 // Relay brings the rows of the outbox to the stream. Any number of processes may
@@ -89,7 +92,10 @@ func (r *Relay) lead(ctx context.Context) {
 	m := newMarker(r)
 	end := m.start(ctx)
 	defer end()
-	pause, prune := firstBackoff, r.o.Now()
+	var pruning sync.WaitGroup
+	defer pruning.Wait()
+	pruning.Go(func() { r.prune(ctx) })
+	pause := firstBackoff
 	for ctx.Err() == nil {
 		m.await(ctx)
 		n, err := r.window(ctx, m)
@@ -102,7 +108,6 @@ func (r *Relay) lead(ctx context.Context) {
 			pause = min(2*pause, maxBackoff)
 		case n < r.o.Batch:
 			pause = firstBackoff
-			prune = r.pruneIfDue(ctx, prune)
 			r.rest(ctx)
 		default:
 			pause = firstBackoff
@@ -112,7 +117,7 @@ func (r *Relay) lead(ctx context.Context) {
 
 // window publishes one batch and reports how many rows that were.
 func (r *Relay) window(ctx context.Context, m *marker) (int, error) {
-	batch, err := r.rows.unpublished(ctx, m.pending(), r.o.Batch)
+	batch, err := r.waiting(ctx, m.pending())
 	if err != nil || len(batch) == 0 {
 		return 0, err
 	}
@@ -133,6 +138,15 @@ func (r *Relay) window(ctx context.Context, m *marker) (int, error) {
 	return len(batch), nil
 }
 
+// waiting reads the next batch. A connection that died without a word is given up
+// in time: the lease is renewed over others meanwhile, so that nobody would take
+// over.
+func (r *Relay) waiting(ctx context.Context, except []int64) ([]row, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.o.Patience)
+	defer cancel()
+	return r.rows.unpublished(ctx, except, r.o.Batch)
+}
+
 // rest waits for the next commit, or for the slow poll.
 func (r *Relay) rest(ctx context.Context) {
 	poll := time.NewTimer(r.o.Poll)
@@ -144,16 +158,16 @@ func (r *Relay) rest(ctx context.Context) {
 	}
 }
 
-// pruneIfDue deletes what is past its retention, a few times per retention.
-func (r *Relay) pruneIfDue(ctx context.Context, due time.Time) (next time.Time) {
-	now := r.o.Now()
-	if now.Before(due) {
-		return due
+// prune deletes what is past its retention, a few times per retention, until ctx
+// ends. It does so beside the relaying: what a busy day leaves takes a while to
+// delete.
+func (r *Relay) prune(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := r.rows.prune(ctx, r.o.Now().Add(-r.o.Retention)); err != nil && ctx.Err() == nil {
+			r.o.Logger.WarnContext(ctx, "the outbox was not pruned", "error", err)
+		}
+		sleep(ctx, min(r.o.Retention/4, 10*time.Minute))
 	}
-	if err := r.rows.prune(ctx, now.Add(-r.o.Retention)); err != nil && ctx.Err() == nil {
-		r.o.Logger.WarnContext(ctx, "the outbox was not pruned", "error", err)
-	}
-	return now.Add(min(r.o.Retention/4, 10*time.Minute))
 }
 
 func sleep(ctx context.Context, d time.Duration) {
