@@ -182,8 +182,8 @@ func (d *DB) join(ctx context.Context, c *carrier, fn func(context.Context, *gor
 		back = "ROLLBACK TO SAVEPOINT " + point
 	}
 	err := fn(ctx, d.session(ctx, c.pool))
-	if err == nil {
-		return nil
+	if err == nil || c.pool.Beginning() != "" { // nothing to undo
+		return err
 	}
 	if _, undo := c.pool.ExecContext(context.WithoutCancel(ctx), back); undo != nil {
 		return errors.Join(err, fmt.Errorf("dbconn: undo a joined write: %w", undo))

@@ -37,8 +37,10 @@
 //     of one client on two busy cores (BenchmarkDB_Write). A group waits, for a
 //     millisecond at most, only for as many writers as the group before it had; a
 //     lone writer never waits.
-//   - The function runs on its caller's goroutine while the writer stands by, so
-//     that a panic, a runtime.Goexit and a trace belong to the caller.
+//   - The function runs on its caller's goroutine, so that a panic, a
+//     runtime.Goexit and a trace belong to the caller. Its turn begins with its
+//     first statement and the writer stands by until it returns: what is computed
+//     before that holds nobody up.
 //   - Statements of a write ignore the end of its ctx on SQLite: an interrupted
 //     statement rolls back the transaction of the whole group. The end of the ctx
 //     takes effect before and after the function instead.

@@ -39,6 +39,14 @@ func put(ctx context.Context, db *DB, id int) error {
 	})
 }
 
+// waitIn has the turn of a write until hold is closed; held is closed when it has it.
+func waitIn(tx *gorm.DB, held, hold chan struct{}) error {
+	err := tx.Exec("SELECT 1").Error
+	close(held)
+	<-hold
+	return err
+}
+
 func TestWriter_shares_commits(t *testing.T) {
 	t.Parallel()
 	db, w := openLite(t, Options{})
@@ -46,7 +54,7 @@ func TestWriter_shares_commits(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+		err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error { return waitIn(tx, held, hold) })
 		if err != nil {
 			t.Error(err)
 		}
@@ -82,7 +90,7 @@ func TestWriter_answers_everyone_when_it_closes(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	var all sync.WaitGroup
 	all.Go(func() {
-		err := db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+		err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error { return waitIn(tx, held, hold) })
 		if err != nil {
 			t.Errorf("a write that had begun: %v", err)
 		}
@@ -113,7 +121,7 @@ func TestWriter_lets_go_of_who_no_longer_waits(t *testing.T) {
 	hold, held := make(chan struct{}), make(chan struct{})
 	first := make(chan error, 1)
 	go func() {
-		first <- db.Write(t.Context(), func(context.Context, *gorm.DB) error { close(held); <-hold; return nil })
+		first <- db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error { return waitIn(tx, held, hold) })
 	}()
 	<-held
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -130,6 +138,54 @@ func TestWriter_lets_go_of_who_no_longer_waits(t *testing.T) {
 	}
 }
 
+// What a write does before its first statement holds nobody up.
+func TestWriter_turn_begins_with_the_first_statement(t *testing.T) {
+	t.Parallel()
+	db, w := openLite(t, Options{})
+	before := w.commits.Load()
+	err := db.Write(t.Context(), func(ctx context.Context, tx *gorm.DB) error {
+		other := make(chan error)
+		go func() { other <- put(t.Context(), db, 1) }()
+		if err := <-other; err != nil {
+			return err
+		}
+		inner := db.Write(ctx, func(context.Context, *gorm.DB) error { return errors.New("boom") })
+		if n := w.commits.Load() - before; inner == nil || n != 1 {
+			return fmt.Errorf("%d commits, %w", n, inner)
+		}
+		return tx.Exec("INSERT INTO notes (id) VALUES (2)").Error
+	})
+	if n := w.commits.Load() - before; err != nil || n != 2 {
+		t.Errorf("%d commits, %v", n, err)
+	}
+	if err := db.Write(t.Context(), func(context.Context, *gorm.DB) error { return nil }); err != nil || w.commits.Load()-before != 2 {
+		t.Errorf("a write of nothing: %v", err)
+	}
+}
+
+// A write whose turn never comes is refused whatever its function makes of that.
+func TestWriter_refuses_what_goes_on_without_a_turn(t *testing.T) {
+	t.Parallel()
+	db, _ := openLite(t, Options{})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	for name, stop := range map[string]func(){"cancelled": cancel, "closed": func() { _ = db.Close() }} {
+		err := db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
+			stop()
+			tx.Exec("INSERT INTO notes (id) VALUES (1)")
+			var n int
+			if tx.Raw("SELECT 1").Row().Scan(&n) == nil {
+				t.Errorf("%s: a query was answered", name)
+			}
+			return nil
+		})
+		if err == nil {
+			t.Errorf("%s: no error", name)
+		}
+		ctx = t.Context()
+	}
+}
+
 // A statement that takes the whole transaction down fails everyone in it, and the
 // writer goes on.
 func TestWriter_survives_a_lost_transaction(t *testing.T) {
@@ -139,9 +195,7 @@ func TestWriter_survives_a_lost_transaction(t *testing.T) {
 	failures := make(chan error, 3)
 	go func() {
 		failures <- db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
-			close(held)
-			<-hold
-			return tx.Exec("INSERT INTO notes (id) VALUES (1)").Error
+			return errors.Join(waitIn(tx, held, hold), tx.Exec("INSERT INTO notes (id) VALUES (1)").Error)
 		})
 	}()
 	<-held
@@ -223,7 +277,7 @@ func TestDB_Commits_coalesces(t *testing.T) {
 			if announce {
 				tx.Session(&gorm.Session{}).Statement.ConnPool.(txPool).Announce()
 			}
-			return nil
+			return tx.Exec("SELECT 1").Error
 		})
 		if err != nil {
 			t.Fatal(err)

@@ -64,43 +64,64 @@ func (t *pgTx) QueryRowContext(ctx context.Context, query string, args ...any) *
 	return t.Tx.QueryRowContext(ctx, query, args...)
 }
 
-// liteTx is the writing connection of SQLite while one write has its turn. Its
-// statements ignore the end of a ctx: SQLite answers an interrupted statement by
-// rolling back the whole transaction, with all the other writes in it.
+// liteTx is one write's share of the writing connection of SQLite: nothing until
+// its first statement, which waits for its turn. Its statements ignore the end of
+// a ctx: SQLite answers an interrupted statement by rolling back the whole
+// transaction, with all the other writes in it.
 type liteTx struct {
 	nested
-	conn            *sql.Conn
-	stmts           *statements
-	announced, used bool
+	writer    *writer
+	ctx       context.Context // of the write
+	turn      *request        // nil before the first statement
+	refused   error           // why there is no turn; kept, for a fn that goes on after it
+	announced bool
 }
 
 func (t *liteTx) Announce() { t.announced = true }
 
 func (t *liteTx) Beginning() string {
-	if t.used {
+	if t.turn != nil {
 		return ""
 	}
 	return "ROLLBACK TO " + turnPoint
 }
 
+// begin returns when it is the write's turn.
+func (t *liteTx) begin() error {
+	if t.turn == nil && t.refused == nil {
+		t.turn, t.refused = t.writer.await(t.ctx)
+	}
+	return t.refused
+}
+
 func (t *liteTx) PrepareContext(ctx context.Context, query string) (*sql.Stmt, error) {
-	t.used = true
-	return t.conn.PrepareContext(context.WithoutCancel(ctx), query)
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	return t.writer.conn.PrepareContext(context.WithoutCancel(ctx), query)
 }
 
 func (t *liteTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	t.used = true
-	return t.stmts.exec(context.WithoutCancel(ctx), query, args...)
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	return t.writer.stmts.exec(context.WithoutCancel(ctx), query, args...)
 }
 
 func (t *liteTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	t.used = true
-	return t.conn.QueryContext(context.WithoutCancel(ctx), query, args...)
+	if err := t.begin(); err != nil {
+		return nil, err
+	}
+	return t.writer.conn.QueryContext(context.WithoutCancel(ctx), query, args...)
 }
 
 func (t *liteTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	t.used = true
-	return t.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
+	if t.begin() != nil { // a Row carries no error of ours: the connection's own for a ctx that has ended
+		ended, cancel := context.WithCancel(ctx)
+		cancel()
+		return t.writer.conn.QueryRowContext(ended, query, args...)
+	}
+	return t.writer.conn.QueryRowContext(context.WithoutCancel(ctx), query, args...)
 }
 
 // statements keeps what was executed on a connection prepared: parsing is a fifth

@@ -1,6 +1,7 @@
 package dbconn
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -30,13 +31,12 @@ type writer struct {
 	last    int          // how many writes the last group had: that many may be back soon
 }
 
-// request is one write on its way.
+// request is one write that waits for its turn, has it, or waits for the commit.
 type request struct {
-	fn       func(txPool) error
 	state    atomic.Int32
-	turn     chan *liteTx // the connection, to be used until result is sent
-	result   chan error   // what fn made of its turn
-	done     chan error   // what became of the commit
+	turn     chan struct{} // the connection is the caller's, until result is sent
+	result   chan error    // what became of its turn
+	done     chan error    // what became of the commit
 	announce bool
 }
 
@@ -67,59 +67,65 @@ func (w *writer) close() {
 	<-w.stopped
 }
 
-// write hands fn to the writer, runs it when its turn comes, and returns when it
-// is durable or undone. The end of ctx takes effect until fn has returned; after
-// that only the commit knows.
+// write runs fn and returns when what it did is durable or undone. fn begins at
+// once and gets its turn with its first statement, so that what it computes
+// before that keeps nobody waiting. The end of ctx takes effect until fn has
+// returned; after that only the commit knows.
 func (w *writer) write(ctx context.Context, fn func(txPool) error) error {
-	r := &request{fn: fn, turn: make(chan *liteTx, 1), result: make(chan error, 1), done: make(chan error, 1)}
 	select {
-	case w.queue <- r:
-	case <-ctx.Done():
-		return ctx.Err()
 	case <-w.stop:
 		return ErrClosed
+	default:
 	}
-	select {
-	case tx := <-r.turn:
-		return r.take(ctx, tx)
-	case err := <-r.done:
-		return err
-	case <-ctx.Done():
-	}
-	if r.state.CompareAndSwap(waiting, abandoned) {
-		return ctx.Err()
-	}
-	select {
-	case tx := <-r.turn:
-		return r.take(ctx, tx)
-	case err := <-r.done:
-		return err
-	}
-}
-
-// take runs fn on the caller's goroutine. The writer is told in any case: also
-// when fn panics or ends the goroutine.
-func (r *request) take(ctx context.Context, tx *liteTx) error {
-	result := errPanicked
+	tx := &liteTx{writer: w, ctx: ctx}
+	err := errPanicked
 	defer func() {
-		if result == errPanicked {
-			r.result <- result
+		if err == errPanicked && tx.turn != nil { // the writer is told in any case
+			tx.turn.result <- err
 		}
 	}()
-	err := ctx.Err()
-	if err == nil {
-		err = r.fn(tx)
+	result := fn(tx)
+	if result == nil {
+		result = cmp.Or(tx.refused, ctx.Err())
 	}
-	if err == nil {
-		err = ctx.Err()
+	err = result
+	if tx.turn == nil {
+		return err
 	}
-	result = err
-	r.announce = tx.announced
-	r.result <- result
+	tx.turn.announce = tx.announced
+	tx.turn.result <- err
 	if err != nil {
 		return err
 	}
-	return <-r.done
+	return <-tx.turn.done
+}
+
+// await returns the request when it is its turn.
+func (w *writer) await(ctx context.Context) (*request, error) {
+	r := &request{turn: make(chan struct{}, 1), result: make(chan error, 1), done: make(chan error, 1)}
+	select {
+	case w.queue <- r:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-w.stop:
+		return nil, ErrClosed
+	}
+	select {
+	case <-r.turn:
+		return r, nil
+	case err := <-r.done:
+		return nil, err
+	case <-ctx.Done():
+	}
+	if r.state.CompareAndSwap(waiting, abandoned) {
+		return nil, ctx.Err()
+	}
+	select {
+	case <-r.turn:
+		return r, nil
+	case err := <-r.done:
+		return nil, err
+	}
 }
 
 func (w *writer) run() {
@@ -193,7 +199,7 @@ func (w *writer) turn(r *request) (ok bool, err error) {
 	if err := w.exec("SAVEPOINT " + turnPoint); err != nil {
 		return false, fmt.Errorf("dbconn: savepoint: %w", err)
 	}
-	r.turn <- &liteTx{conn: w.conn, stmts: w.stmts}
+	r.turn <- struct{}{}
 	if result := <-r.result; result != nil {
 		if err := w.exec("ROLLBACK TO " + turnPoint); err != nil {
 			return false, fmt.Errorf("dbconn: the transaction was lost to another write: %w", result)
