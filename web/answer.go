@@ -17,6 +17,8 @@ type answer struct {
 	Status int               `json:"status"`
 	Header map[string]string `json:"header,omitempty"`
 	Body   json.RawMessage   `json:"body,omitempty"`
+
+	whole bool // answered in full, whatever If-None-Match says
 }
 
 // operation is the handler of an ordinary route. ctx carries the deadline and,
@@ -50,6 +52,17 @@ func (a answer) tagged(sequence int64) answer {
 	return a
 }
 
+// replyVersion is reply with the version as ETag, for If-Match alone: it does not
+// count how the deliveries of an endpoint go, so a GET never answers 304 by it.
+func replyVersion(status int, value any, version int64) (answer, error) {
+	a, err := reply(status, value)
+	if err != nil {
+		return answer{}, err
+	}
+	a.whole = true
+	return a.tagged(version), nil
+}
+
 func (a answer) at(location string) answer {
 	a.Header["Location"] = location
 	return a
@@ -61,7 +74,7 @@ func (a answer) write(c echo.Context) error {
 		h.Set(name, value)
 	}
 	h.Set("Cache-Control", "no-store")
-	if tag := a.Header["ETag"]; tag != "" && c.Request().Method == http.MethodGet && matches(c.Request().Header.Get("If-None-Match"), tag) {
+	if tag := a.Header["ETag"]; tag != "" && !a.whole && c.Request().Method == http.MethodGet && matches(c.Request().Header.Get("If-None-Match"), tag) {
 		return c.NoContent(http.StatusNotModified)
 	}
 	if a.Body == nil {
@@ -81,7 +94,8 @@ func matches(header, tag string) bool {
 	return false
 }
 
-// ifSequence reads If-Match: the sequence that a change insists on, 0 for none.
+// ifSequence reads If-Match: the sequence or version that a change insists on, 0
+// for none.
 func ifSequence(c echo.Context) (int64, error) {
 	h := strings.TrimSpace(c.Request().Header.Get("If-Match"))
 	if h == "" || h == "*" {
@@ -93,7 +107,7 @@ func ifSequence(c echo.Context) (int64, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 1 {
-		return 0, invalidHeader("If-Match", `must be one sequence in quotes, such as "7"`)
+		return 0, invalidHeader("If-Match", `must be one ETag, such as "7" with its quotes`)
 	}
 	return n, nil
 }

@@ -51,7 +51,7 @@ var codes = []Code{
 	{"malformed_callback", http.StatusBadRequest, "Not a callback", "The callback cannot be read.", "Send what the provider's documentation says."},
 	{"endpoint_disabled", http.StatusConflict, "The endpoint is disabled", "Nothing is sent to a disabled endpoint.", "Enable it first."},
 	{"endpoint_limit", http.StatusConflict, "Too many endpoints", "A merchant can have only so many webhook endpoints.", "Delete one."},
-	{"sequence_mismatch", http.StatusConflict, "It has changed meanwhile", "`If-Match` names another sequence than the present one; nothing was done.", "Read it again, decide again, send the new sequence."},
+	{"sequence_mismatch", http.StatusConflict, "It has changed meanwhile", "`If-Match` names another `sequence` (or `version`) than the present one; nothing was done.", "Read it again, decide again, send the new `ETag`."},
 	{"idempotency_in_progress", http.StatusConflict, "The first request with this key is still running", "A request with the same Idempotency-Key has not been answered yet.", "Wait for `Retry-After` and send it again."},
 	{"idempotency_key_reused", http.StatusUnprocessableEntity, "Idempotency-Key used for another request", "The key was used within 24 hours with another body or operation.", "Use a new key for a new request, the same key only for the same one."},
 	{"rate_limited", http.StatusTooManyRequests, "Too many requests", "The budget of this key or address is used up.", "Wait for `Retry-After`; `RateLimit` says what is left."},

@@ -185,7 +185,7 @@ func TestContract_every_operation_is_guarded(t *testing.T) {
 	s := sqliteStack(t)
 	revoked := s.newKey(s.merchant.ID)
 	for _, k := range must(s.keys.List(t.Context(), s.merchant.ID)) {
-		must(s.keys.Revoke(t.Context(), s.merchant.ID, k.ID))
+		must(s.keys.Revoke(t.Context(), s.merchant.ID, k.ID, 0))
 	}
 	for path, item := range c.doc.Paths.Map() {
 		for method, op := range item.Operations() {

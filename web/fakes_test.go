@@ -138,12 +138,12 @@ func (f *fakeWebhooks) Update(_ context.Context, merchant, id string, change web
 	return e, err
 }
 
-func (f *fakeWebhooks) Delete(_ context.Context, merchant, id string) error {
+func (f *fakeWebhooks) Delete(_ context.Context, merchant, id string, _ int64) error {
 	_, err := f.find(merchant, id)
 	return err
 }
 
-func (f *fakeWebhooks) RotateSecret(_ context.Context, merchant, id string) (webhooks.Endpoint, error) {
+func (f *fakeWebhooks) RotateSecret(_ context.Context, merchant, id string, _ int64) (webhooks.Endpoint, error) {
 	e, err := f.find(merchant, id)
 	e.Secret = "whsec_bmV3"
 	return e, err

@@ -103,7 +103,7 @@ func TestWebhooks_by_REST(t *testing.T) {
 	t.Parallel()
 	s := sqliteStack(t)
 	now := s.merchant.CreatedAt
-	s.webhooks.endpoint = webhooks.Endpoint{ID: "whe_1", Merchant: s.merchant.ID, URL: "https://kiln.example/hooks", Events: []string{"*"}, Status: webhooks.Enabled, CreatedAt: now, UpdatedAt: now}
+	s.webhooks.endpoint = webhooks.Endpoint{ID: "whe_1", Merchant: s.merchant.ID, URL: "https://kiln.example/hooks", Events: []string{"*"}, Status: webhooks.Enabled, CreatedAt: now, UpdatedAt: now, Version: 1}
 	s.webhooks.attempts = webhooks.AttemptPage{Data: []webhooks.Attempt{{ID: "att_1", Endpoint: "whe_1", At: now, State: webhooks.Delivered}}}
 	for _, tt := range []struct {
 		method, path, body string

@@ -132,11 +132,16 @@ func problemOfBody(err error) *problem {
 
 func problemOfAccess(err error) *problem {
 	var invalid *apikeys.InvalidError
+	var version *apikeys.VersionError
 	switch {
 	case errors.Is(err, apikeys.ErrUnknownKey), errors.Is(err, tracktoken.ErrInvalid):
 		return unauthorized()
 	case errors.Is(err, apikeys.ErrNotFound):
 		return newProblem("not_found", "")
+	case errors.As(err, &version):
+		p := newProblem("sequence_mismatch", "")
+		p.Current = currentVersion{Status: version.Status, Version: version.Version}
+		return p
 	case errors.As(err, &invalid):
 		p := newProblem("invalid_request", "")
 		for _, f := range invalid.Fields {

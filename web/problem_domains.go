@@ -35,6 +35,12 @@ type currentState struct {
 	Payment  *payments.Summary `json:"payment,omitempty"`
 }
 
+// currentVersion is what a conflict says of what has a version and no sequence.
+type currentVersion struct {
+	Status  string `json:"status,omitempty"`
+	Version int64  `json:"version,omitempty"`
+}
+
 // current is nothing where the conflict is not about the state of one resource.
 func current(status string, sequence int64, payment *payments.Payment) any {
 	if status == "" && payment == nil {
@@ -82,7 +88,9 @@ func problemOfWebhooks(err error) *problem {
 		return p
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
-		p.Current = current(conflict.Status, conflict.Sequence, nil)
+		if conflict.Status != "" {
+			p.Current = currentVersion{Status: conflict.Status, Version: conflict.Version}
+		}
 		return p
 	}
 	return nil

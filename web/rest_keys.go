@@ -15,7 +15,7 @@ import (
 type Merchants interface {
 	Create(ctx context.Context, in apikeys.NewKey) (raw string, k apikeys.Key, err error)
 	List(ctx context.Context, merchant string) ([]apikeys.Key, error)
-	Revoke(ctx context.Context, merchant, id string) (apikeys.Key, error)
+	Revoke(ctx context.Context, merchant, id string, ifVersion int64) (apikeys.Key, error)
 	Merchant(ctx context.Context, id string) (apikeys.Merchant, error)
 	ChangeSettings(ctx context.Context, id string, in apikeys.Settings) (apikeys.Merchant, error)
 }
@@ -31,12 +31,13 @@ type keyView struct {
 	CreatedAt  time.Time       `json:"created_at"`
 	LastUsedAt *time.Time      `json:"last_used_at"`
 	RevokedAt  *time.Time      `json:"revoked_at"`
+	Version    int64           `json:"version"`
 }
 
 func keyViewOf(k apikeys.Key, p principal) keyView {
 	return keyView{
 		ID: k.ID, Name: k.Name, Mode: k.Mode, Scopes: k.Scopes, Hint: k.Hint, Current: k.ID == p.key.ID,
-		CreatedAt: k.CreatedAt, LastUsedAt: timeOrNull(k.LastUsedAt), RevokedAt: timeOrNull(k.RevokedAt),
+		CreatedAt: k.CreatedAt, LastUsedAt: timeOrNull(k.LastUsedAt), RevokedAt: timeOrNull(k.RevokedAt), Version: k.Version,
 	}
 }
 
@@ -64,7 +65,7 @@ func (s *Server) createKey(ctx context.Context, c echo.Context, in newKeyBody) (
 	}
 	v := keyViewOf(key, p)
 	v.Secret = raw
-	return reply(http.StatusCreated, v)
+	return replyVersion(http.StatusCreated, v, v.Version)
 }
 
 func (s *Server) listKeys(ctx context.Context, c echo.Context) (answer, error) {
@@ -81,12 +82,16 @@ func (s *Server) listKeys(ctx context.Context, c echo.Context) (answer, error) {
 }
 
 func (s *Server) revokeKey(ctx context.Context, c echo.Context) (answer, error) {
-	p := principalOf(c)
-	key, err := s.deps.Merchants.Revoke(ctx, p.key.Merchant, c.Param("id"))
+	version, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
 	}
-	return reply(http.StatusOK, keyViewOf(key, p))
+	p := principalOf(c)
+	key, err := s.deps.Merchants.Revoke(ctx, p.key.Merchant, c.Param("id"), version)
+	if err != nil {
+		return answer{}, err
+	}
+	return replyVersion(http.StatusOK, keyViewOf(key, p), key.Version)
 }
 
 type merchantView struct {
@@ -97,12 +102,14 @@ type merchantView struct {
 	ShopURL    string       `json:"shop_url"`
 	RefundDays int          `json:"refund_days"`
 	CreatedAt  time.Time    `json:"created_at"`
+	Version    int64        `json:"version"`
 }
 
 func merchantAnswer(m apikeys.Merchant) (answer, error) {
-	return reply(http.StatusOK, merchantView{
+	return replyVersion(http.StatusOK, merchantView{
 		ID: m.ID, Mode: m.Mode, Name: m.Name, HelpURL: m.HelpURL, ShopURL: m.ShopURL, RefundDays: m.RefundDays, CreatedAt: m.CreatedAt,
-	})
+		Version: m.Version,
+	}, m.Version)
 }
 
 func (s *Server) getMerchant(ctx context.Context, c echo.Context) (answer, error) {
@@ -114,8 +121,12 @@ func (s *Server) getMerchant(ctx context.Context, c echo.Context) (answer, error
 }
 
 func (s *Server) changeMerchant(ctx context.Context, c echo.Context, in settingsBody) (answer, error) {
+	version, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
 	m, err := s.deps.Merchants.ChangeSettings(ctx, principalOf(c).key.Merchant, apikeys.Settings{
-		Name: in.Name, HelpURL: in.HelpURL, ShopURL: in.ShopURL, RefundDays: in.RefundDays,
+		IfVersion: version, Name: in.Name, HelpURL: in.HelpURL, ShopURL: in.ShopURL, RefundDays: in.RefundDays,
 	})
 	if err != nil {
 		return answer{}, err

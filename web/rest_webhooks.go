@@ -17,8 +17,8 @@ type Webhooks interface {
 	Get(ctx context.Context, merchant, id string) (webhooks.Endpoint, error)
 	List(ctx context.Context, merchant string) ([]webhooks.Endpoint, error)
 	Update(ctx context.Context, merchant, id string, change webhooks.Change) (webhooks.Endpoint, error)
-	Delete(ctx context.Context, merchant, id string) error
-	RotateSecret(ctx context.Context, merchant, id string) (webhooks.Endpoint, error)
+	Delete(ctx context.Context, merchant, id string, ifVersion int64) error
+	RotateSecret(ctx context.Context, merchant, id string, ifVersion int64) (webhooks.Endpoint, error)
 	Attempts(ctx context.Context, merchant string, f webhooks.AttemptFilter) (webhooks.AttemptPage, error)
 	Replay(ctx context.Context, merchant, id string, r webhooks.ReplayRequest) (int, error)
 }
@@ -43,7 +43,7 @@ func (s *Server) createWebhookEndpoint(ctx context.Context, c echo.Context, _ ne
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := reply(http.StatusCreated, e)
+	a, err := replyVersion(http.StatusCreated, e, e.Version)
 	if err != nil {
 		return answer{}, err
 	}
@@ -63,30 +63,43 @@ func (s *Server) getWebhookEndpoint(ctx context.Context, c echo.Context) (answer
 	if err != nil {
 		return answer{}, err
 	}
-	return reply(http.StatusOK, e)
+	return replyVersion(http.StatusOK, e, e.Version)
 }
 
 func (s *Server) changeWebhookEndpoint(ctx context.Context, c echo.Context, in webhookEndpointChangeBody) (answer, error) {
-	e, err := s.deps.Webhooks.Update(ctx, principalOf(c).key.Merchant, c.Param("id"), webhooks.Change{URL: in.URL, Events: in.Events, Enabled: in.Enabled})
+	version, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
 	}
-	return reply(http.StatusOK, e)
+	change := webhooks.Change{IfVersion: version, URL: in.URL, Events: in.Events, Enabled: in.Enabled}
+	e, err := s.deps.Webhooks.Update(ctx, principalOf(c).key.Merchant, c.Param("id"), change)
+	if err != nil {
+		return answer{}, err
+	}
+	return replyVersion(http.StatusOK, e, e.Version)
 }
 
 func (s *Server) deleteWebhookEndpoint(ctx context.Context, c echo.Context) (answer, error) {
-	if err := s.deps.Webhooks.Delete(ctx, principalOf(c).key.Merchant, c.Param("id")); err != nil {
+	version, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	if err := s.deps.Webhooks.Delete(ctx, principalOf(c).key.Merchant, c.Param("id"), version); err != nil {
 		return answer{}, err
 	}
 	return answer{Status: http.StatusNoContent, Header: map[string]string{}}, nil
 }
 
 func (s *Server) rotateWebhookSecret(ctx context.Context, c echo.Context, _ nothingBody) (answer, error) {
-	e, err := s.deps.Webhooks.RotateSecret(ctx, principalOf(c).key.Merchant, c.Param("id"))
+	version, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
 	}
-	return reply(http.StatusOK, e)
+	e, err := s.deps.Webhooks.RotateSecret(ctx, principalOf(c).key.Merchant, c.Param("id"), version)
+	if err != nil {
+		return answer{}, err
+	}
+	return replyVersion(http.StatusOK, e, e.Version)
 }
 
 func (s *Server) listWebhookAttempts(ctx context.Context, c echo.Context) (answer, error) {
@@ -104,7 +117,11 @@ func (s *Server) listWebhookAttempts(ctx context.Context, c echo.Context) (answe
 }
 
 func (s *Server) replayWebhooks(ctx context.Context, c echo.Context, in replayBody) (answer, error) {
-	r := webhooks.ReplayRequest{EventIDs: in.EventIDs, FailedOnly: in.FailedOnly, Since: in.Since.UTC()}
+	version, err := ifSequence(c)
+	if err != nil {
+		return answer{}, err
+	}
+	r := webhooks.ReplayRequest{IfVersion: version, EventIDs: in.EventIDs, FailedOnly: in.FailedOnly, Since: in.Since.UTC()}
 	n, err := s.deps.Webhooks.Replay(ctx, principalOf(c).key.Merchant, c.Param("id"), r)
 	if err != nil {
 		return answer{}, err

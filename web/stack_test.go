@@ -19,6 +19,7 @@ import (
 	"tracker/notify"
 	"tracker/notify/eventwire"
 	"tracker/notify/txoutbox"
+	"tracker/notify/webhooks/webhooksdb"
 	"tracker/orders"
 	"tracker/orders/ordersdb"
 	"tracker/web"
@@ -37,6 +38,7 @@ func schema(dialect string) []dbconn.MigrationSet {
 		{Name: ordersdb.Name, FS: ordersdb.Migrations(dialect)},
 		{Name: apikeysdb.Name, FS: apikeysdb.Migrations(dialect)},
 		{Name: idempotencydb.Name, FS: idempotencydb.Migrations(dialect)},
+		{Name: webhooksdb.Name, FS: webhooksdb.Migrations(dialect)},
 	}
 }
 

@@ -73,6 +73,8 @@ type ReplayRequest struct {
 	EventIDs []string
 	// FailedOnly leaves out what was delivered.
 	FailedOnly bool
+	// IfVersion: only while the endpoint has this version; 0 for any.
+	IfVersion int64
 }
 
 // Counts are for metrics and readiness.

@@ -55,5 +55,8 @@
 //   - A worker goroutine exists only for an endpoint with something to send; idle
 //     endpoints cost a row. Events taken in by this process start it directly; a
 //     sweep every few seconds finds what other processes left.
+//   - An endpoint's version counts decisions (a change, a rotation, being disabled),
+//     not the health of its deliveries: with a busy endpoint, whoever insists on the
+//     version that they saw would otherwise always come too late.
 //   - net/http is used directly. There is no third-party module here.
 package webhooks

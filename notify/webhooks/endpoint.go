@@ -1,6 +1,7 @@
 package webhooks
 
 import (
+	"fmt"
 	"log/slog"
 	"slices"
 	"strings"
@@ -39,6 +40,10 @@ type Endpoint struct {
 	PreviousUntil *time.Time `json:"previous_secret_until,omitempty"`
 	CreatedAt     time.Time  `json:"created_at"`
 	UpdatedAt     time.Time  `json:"updated_at"`
+	// Version counts from 1 what was decided about the endpoint, by the merchant or
+	// by disabling it. How its deliveries go is not counted: who wants to change a
+	// busy endpoint would always come too late.
+	Version int64 `json:"version"`
 }
 
 // Wants reports whether the endpoint asked for events of this type.
@@ -88,22 +93,39 @@ type NewEndpoint struct {
 
 // Change is what a merchant changes about an endpoint; nil leaves a part alone.
 type Change struct {
-	URL     *string
-	Events  []string
-	Enabled *bool
+	IfVersion int64 // only while the endpoint has this version; 0 for any
+	URL       *string
+	Events    []string
+	Enabled   *bool
+}
+
+// insist is for whoever wants to change the endpoint only while it has a version;
+// 0 is any.
+func (r *Record) insist(version int64) error {
+	if version == 0 || version == r.Version {
+		return nil
+	}
+	return &ConflictError{Code: "sequence_mismatch", Detail: fmt.Sprintf("the endpoint has version %d by now", r.Version), Status: string(r.Status), Version: r.Version}
+}
+
+// decided counts a change.
+func (r *Record) decided(now time.Time) {
+	r.Version++
+	r.UpdatedAt = now
 }
 
 func (r *Record) disable(now time.Time, reason string) {
-	r.Status, r.DisabledAt, r.DisabledReason, r.UpdatedAt = Disabled, &now, reason, now
+	r.Status, r.DisabledAt, r.DisabledReason = Disabled, &now, reason
 }
 
-func (r *Record) enable(now time.Time) {
-	r.Status, r.DisabledAt, r.DisabledReason, r.UpdatedAt = Enabled, nil, "", now
+func (r *Record) enable() {
+	r.Status, r.DisabledAt, r.DisabledReason = Enabled, nil, ""
 	r.FailingSince, r.Failures, r.PausedUntil = nil, 0, nil
 }
 
 func (r *Record) rotate(now time.Time, secret string, overlap time.Duration) {
 	until := now.Add(overlap)
 	r.Keys = Keys{Current: secret, Previous: r.Keys.Current, PreviousUntil: until}
-	r.PreviousUntil, r.UpdatedAt = &until, now
+	r.PreviousUntil = &until
+	r.decided(now)
 }

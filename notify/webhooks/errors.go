@@ -32,10 +32,10 @@ func (e *InvalidError) Error() string {
 // ConflictError says that the state of things does not allow the change.
 // Nothing was changed.
 type ConflictError struct {
-	Code     string
-	Detail   string
-	Status   string // the endpoint's status, where one is concerned
-	Sequence int64  // always 0: endpoints have no sequence
+	Code    string
+	Detail  string
+	Status  string // the endpoint's status, where one is concerned
+	Version int64  // the endpoint's version, where a caller insisted on another
 }
 
 func (e *ConflictError) Error() string { return "webhooks: " + e.Code + ": " + e.Detail }

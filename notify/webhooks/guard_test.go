@@ -133,9 +133,9 @@ func TestService_endpoints_belong_to_their_merchant(t *testing.T) {
 		ctx, other := t.Context(), "mer_other"
 		_, get := w.Get(ctx, other, e.ID)
 		_, update := w.Update(ctx, other, e.ID, webhooks.Change{})
-		_, rotate := w.RotateSecret(ctx, other, e.ID)
+		_, rotate := w.RotateSecret(ctx, other, e.ID, 0)
 		_, replay := w.Replay(ctx, other, e.ID, webhooks.ReplayRequest{EventIDs: []string{"evt_1"}})
-		for i, err := range []error{get, update, rotate, replay, w.Delete(ctx, other, e.ID)} {
+		for i, err := range []error{get, update, rotate, replay, w.Delete(ctx, other, e.ID, 0)} {
 			if !errors.Is(err, webhooks.ErrNotFound) {
 				t.Errorf("%d: %v", i, err)
 			}
@@ -145,7 +145,7 @@ func TestService_endpoints_belong_to_their_merchant(t *testing.T) {
 		if !isConflict(err, "endpoint_limit") {
 			t.Errorf("the third of two: %v", err)
 		}
-		if err := w.Delete(ctx, w.merchant, e.ID); err != nil {
+		if err := w.Delete(ctx, w.merchant, e.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		if list, err := w.List(ctx, w.merchant); err != nil || len(list) != 1 || list[0].Secret != "" {

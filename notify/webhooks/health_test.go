@@ -133,7 +133,7 @@ func TestService_RotateSecret_overlaps(t *testing.T) {
 		r := newReceiver(t, nil)
 		old := w.create(t, r.URL)
 		run(t, w.Service)
-		rotated, err := w.RotateSecret(t.Context(), w.merchant, old.ID)
+		rotated, err := w.RotateSecret(t.Context(), w.merchant, old.ID, 0)
 		if err != nil || rotated.Secret == old.Secret || rotated.PreviousUntil == nil {
 			t.Fatalf("%+v, %v", rotated, err)
 		}

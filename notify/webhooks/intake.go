@@ -114,6 +114,9 @@ func (s *Service) Replay(ctx context.Context, merchant, id string, r ReplayReque
 	if err != nil {
 		return 0, err
 	}
+	if err := record.insist(r.IfVersion); err != nil {
+		return 0, err
+	}
 	switch {
 	case record.Status == Disabled:
 		return 0, &ConflictError{Code: "endpoint_disabled", Detail: "enable the endpoint first", Status: string(Disabled)}

@@ -87,6 +87,7 @@ func (s *Service) ail(v *verdict, r *Record, a answer, now time.Time) {
 	}
 	if reason != "" {
 		r.disable(now, reason)
+		r.decided(now)
 		v.disabled = r.Endpoint
 	}
 }

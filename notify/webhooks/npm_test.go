@@ -31,7 +31,7 @@ func TestService_npm_receivers_accept_it(t *testing.T) {
 		expect(t, lines, map[string]string{"standardwebhooks": e.ID, "svix": e.ID})
 
 		// Rotated: the receiver, which still has the old secret, goes on accepting.
-		if _, err := w.RotateSecret(t.Context(), w.merchant, id); err != nil {
+		if _, err := w.RotateSecret(t.Context(), w.merchant, id, 0); err != nil {
 			t.Fatal(err)
 		}
 		e = w.happen(t, w.order(), 1)

@@ -192,7 +192,7 @@ func TestStore_Purge(t *testing.T) {
 		w.happen(t, w.order(), 1)
 		await(t, "two of three", func() bool { return len(w.attempts(t, kept)) == 1 && len(w.attempts(t, removed)) == 1 })
 		stop()
-		if err := w.Delete(t.Context(), w.merchant, removed); err != nil {
+		if err := w.Delete(t.Context(), w.merchant, removed, 0); err != nil {
 			t.Fatal(err)
 		}
 		count := func() (list []int64) {

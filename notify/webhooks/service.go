@@ -111,7 +111,7 @@ func (s *Service) Prepare(ctx context.Context, merchant string, in NewEndpoint) 
 	return Record{
 		Endpoint: Endpoint{
 			ID: eventwire.NewID(eventwire.PrefixEndpoint, now), Merchant: merchant, URL: in.URL,
-			Events: unique(in.Events), Status: Enabled, CreatedAt: now, UpdatedAt: now,
+			Events: unique(in.Events), Status: Enabled, CreatedAt: now, UpdatedAt: now, Version: 1,
 		},
 		Keys: Keys{Current: NewSecret()},
 	}, nil
@@ -160,8 +160,10 @@ func (s *Service) Update(ctx context.Context, merchant, id string, c Change) (En
 }
 
 func (s *Service) apply(r *Record, c Change) error {
-	now := s.now()
-	r.UpdatedAt = now
+	if err := r.insist(c.IfVersion); err != nil {
+		return err
+	}
+	now, before := s.now(), r.Endpoint
 	if c.URL != nil {
 		r.URL = *c.URL
 	}
@@ -171,23 +173,30 @@ func (s *Service) apply(r *Record, c Change) error {
 	switch {
 	case c.Enabled == nil:
 	case *c.Enabled && r.Status == Disabled:
-		r.enable(now)
+		r.enable()
 	case !*c.Enabled && r.Status == Enabled:
 		r.disable(now, "merchant")
+	}
+	if r.URL != before.URL || r.Status != before.Status || !slices.Equal(r.Events, before.Events) {
+		r.decided(now)
 	}
 	return nil
 }
 
-// Delete removes an endpoint; what was pending for it is not sent.
-func (s *Service) Delete(ctx context.Context, merchant, id string) error {
-	return s.store.Remove(ctx, merchant, id, s.now())
+// Delete removes an endpoint; what was pending for it is not sent. With a version
+// other than 0 it insists on that one, as [Service.RotateSecret] does.
+func (s *Service) Delete(ctx context.Context, merchant, id string, ifVersion int64) error {
+	return s.store.Remove(ctx, merchant, id, s.now(), func(r Record) error { return r.insist(ifVersion) })
 }
 
 // RotateSecret gives the endpoint a new secret and returns it, once. The one
 // before it keeps signing beside the new one for the overlap.
-func (s *Service) RotateSecret(ctx context.Context, merchant, id string) (Endpoint, error) {
+func (s *Service) RotateSecret(ctx context.Context, merchant, id string, ifVersion int64) (Endpoint, error) {
 	secret := NewSecret()
 	r, err := s.store.Change(ctx, merchant, id, func(r *Record) error {
+		if err := r.insist(ifVersion); err != nil {
+			return err
+		}
 		r.rotate(s.now(), secret, s.o.RotationOverlap)
 		return nil
 	})

@@ -15,8 +15,9 @@ type EndpointStore interface {
 	List(ctx context.Context, merchant string) ([]Record, error)
 	// Change lets fn alter the endpoint in a transaction. fn may run more than once.
 	Change(ctx context.Context, merchant, id string, fn func(*Record) error) (Record, error)
-	// Remove hides the endpoint at once and stops its deliveries.
-	Remove(ctx context.Context, merchant, id string, now time.Time) error
+	// Remove hides the endpoint at once and stops its deliveries, unless allowed
+	// has an error for it as it is in the transaction.
+	Remove(ctx context.Context, merchant, id string, now time.Time, allowed func(Record) error) error
 }
 
 // Queue keeps deliveries, in a lane per endpoint and resource. Safe for

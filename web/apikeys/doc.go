@@ -23,4 +23,7 @@
 //   - The last use is noted at most once a minute and written behind the
 //     request's back, by [Service.RunUse]: no request waits for it.
 //   - otter bounds the cache: it stays small under a million different keys.
+//   - A version counts what was decided about a merchant or a key, so that a change can
+//     insist on what its maker saw. It is compared and raised in the same UPDATE, of a
+//     row that is locked before: a change that insists on nothing never fails by it.
 package apikeys

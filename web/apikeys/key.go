@@ -3,6 +3,7 @@ package apikeys
 import (
 	"errors"
 	"slices"
+	"strconv"
 	"time"
 )
 
@@ -41,10 +42,19 @@ type Key struct {
 	CreatedAt  time.Time
 	LastUsedAt time.Time // zero: never
 	RevokedAt  time.Time // zero: not revoked
+	// Version counts from 1 what was done to the key: a revocation, not its use.
+	Version int64
 }
 
 // Can reports whether the key has scope s.
 func (k Key) Can(s Scope) bool { return slices.Contains(k.Scopes, s) }
+
+func (k Key) status() string {
+	if k.RevokedAt.IsZero() {
+		return "active"
+	}
+	return "revoked"
+}
 
 // Merchant is one side (test or live) of a merchant's account.
 type Merchant struct {
@@ -55,6 +65,7 @@ type Merchant struct {
 	ShopURL    string
 	RefundDays int // working days that a refund usually takes, told to shoppers
 	CreatedAt  time.Time
+	Version    int64 // from 1, one more with each change of settings
 }
 
 // NewKey says what key to make.
@@ -66,6 +77,7 @@ type NewKey struct {
 
 // Settings change a merchant; nil leaves a value as it is.
 type Settings struct {
+	IfVersion  int64 // only while the merchant has this version; 0 for any
 	Name       *string
 	HelpURL    *string
 	ShopURL    *string
@@ -79,6 +91,26 @@ var (
 	// ErrNotFound is the answer to an id that the merchant does not have.
 	ErrNotFound = errors.New("apikeys: not found")
 )
+
+// VersionError says that the caller insisted on another version than the present
+// one. Nothing was changed.
+type VersionError struct {
+	Status  string // of a key: active or revoked
+	Version int64  // the present one
+}
+
+// Error implements error.
+func (e *VersionError) Error() string {
+	return "apikeys: it has version " + strconv.FormatInt(e.Version, 10) + " by now"
+}
+
+// insist compares the version that a caller insists on, 0 for any, with the present one.
+func insist(wanted, present int64, status string) error {
+	if wanted != 0 && wanted != present {
+		return &VersionError{Status: status, Version: present}
+	}
+	return nil
+}
 
 // FieldError names one input that does not fit.
 type FieldError struct{ Pointer, Code, Detail string }

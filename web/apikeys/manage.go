@@ -14,7 +14,7 @@ import (
 // modes has two, which share nothing.
 func (s *Service) CreateMerchant(ctx context.Context, name string, mode Mode) (Merchant, error) {
 	now := s.time()
-	m := Merchant{ID: eventwire.NewID(eventwire.PrefixMerchant, now), Mode: mode, Name: name, RefundDays: defaultRefundDays, CreatedAt: now}
+	m := Merchant{ID: eventwire.NewID(eventwire.PrefixMerchant, now), Mode: mode, Name: name, RefundDays: defaultRefundDays, CreatedAt: now, Version: 1}
 	var fields []FieldError
 	if mode != Test && mode != Live {
 		fields = append(fields, FieldError{"/mode", "invalid", "must be test or live"})
@@ -47,24 +47,32 @@ func (s *Service) Profile(ctx context.Context, id string) (Merchant, error) {
 	return m, err
 }
 
-// ChangeSettings changes what is given and returns the merchant as it is then.
+// ChangeSettings changes what is given and returns the merchant as it is then. Of
+// changes at the same time each has its effect; one that insists on a version
+// gets a *VersionError once another has come before it.
 func (s *Service) ChangeSettings(ctx context.Context, id string, in Settings) (Merchant, error) {
-	m, err := s.store.Merchant(ctx, id)
+	m, err := s.store.ChangeMerchant(ctx, id, func(m *Merchant) error {
+		if err := insist(in.IfVersion, m.Version, ""); err != nil {
+			return err
+		}
+		return in.applyTo(m)
+	})
 	if err != nil {
-		return Merchant{}, err
-	}
-	set(&m.Name, in.Name)
-	set(&m.HelpURL, in.HelpURL)
-	set(&m.ShopURL, in.ShopURL)
-	set(&m.RefundDays, in.RefundDays)
-	if fields := checkSettings(m); fields != nil {
-		return Merchant{}, &InvalidError{Fields: fields}
-	}
-	if err := s.store.SaveSettings(ctx, m); err != nil {
 		return Merchant{}, fmt.Errorf("apikeys: change settings of %s: %w", id, err)
 	}
 	s.profiles.Invalidate(id)
 	return m, nil
+}
+
+func (in Settings) applyTo(m *Merchant) error {
+	set(&m.Name, in.Name)
+	set(&m.HelpURL, in.HelpURL)
+	set(&m.ShopURL, in.ShopURL)
+	set(&m.RefundDays, in.RefundDays)
+	if fields := checkSettings(*m); fields != nil {
+		return &InvalidError{Fields: fields}
+	}
+	return nil
 }
 
 func set[T any](to *T, from *T) {
@@ -84,7 +92,7 @@ func (s *Service) Create(ctx context.Context, in NewKey) (raw string, k Key, err
 	}
 	now := s.time()
 	raw, id := generate(m.Mode, now)
-	k = Key{ID: id, Merchant: m.ID, Mode: m.Mode, Name: in.Name, Scopes: scopesOf(in.Scopes), Hint: hint(raw), CreatedAt: now}
+	k = Key{ID: id, Merchant: m.ID, Mode: m.Mode, Name: in.Name, Scopes: scopesOf(in.Scopes), Hint: hint(raw), CreatedAt: now, Version: 1}
 	if err := s.store.AddKey(ctx, Record{Key: k, Hash: s.pepper.hash(raw)}); err != nil {
 		return "", Key{}, fmt.Errorf("apikeys: create: %w", err)
 	}
@@ -99,7 +107,7 @@ func (s *Service) Adopt(ctx context.Context, raw, merchantName string) (Key, err
 		return Key{}, fmt.Errorf("apikeys: adopt: the key must start with %stest_ and have at most %d characters", Prefix, maxRawLength)
 	}
 	now := s.time()
-	demo := Merchant{ID: demoMerchant(), Mode: Test, Name: merchantName, RefundDays: defaultRefundDays, CreatedAt: now}
+	demo := Merchant{ID: demoMerchant(), Mode: Test, Name: merchantName, RefundDays: defaultRefundDays, CreatedAt: now, Version: 1}
 	if err := s.store.AddMerchant(ctx, demo); err != nil {
 		return Key{}, fmt.Errorf("apikeys: adopt: %w", err)
 	}
@@ -107,7 +115,7 @@ func (s *Service) Adopt(ctx context.Context, raw, merchantName string) (Key, err
 	// By its hash, not by an id within it: with another secret it is another key,
 	// and never one whose stored hash no longer fits.
 	id := IDPrefix + alphabet.EncodeToString(hash[:16])
-	k := Key{ID: id, Merchant: demo.ID, Mode: Test, Name: "Sandbox", Scopes: AllScopes(), Hint: hint(raw), CreatedAt: now}
+	k := Key{ID: id, Merchant: demo.ID, Mode: Test, Name: "Sandbox", Scopes: AllScopes(), Hint: hint(raw), CreatedAt: now, Version: 1}
 	if err := s.store.AddKey(ctx, Record{Key: k, Hash: hash}); err != nil {
 		return Key{}, fmt.Errorf("apikeys: adopt: %w", err)
 	}
@@ -126,9 +134,18 @@ func (s *Service) List(ctx context.Context, merchant string) ([]Key, error) {
 	return s.store.Keys(ctx, merchant)
 }
 
-// Revoke ends a key. Revoking again is a successful no-op.
-func (s *Service) Revoke(ctx context.Context, merchant, id string) (Key, error) {
-	k, err := s.store.Revoke(ctx, merchant, id, s.time())
+// Revoke ends a key. Revoking again is a successful no-op. With a version other
+// than 0 it insists on that one, and is a *VersionError on another.
+func (s *Service) Revoke(ctx context.Context, merchant, id string, ifVersion int64) (Key, error) {
+	k, err := s.store.ChangeKey(ctx, merchant, id, func(k *Key) error {
+		if err := insist(ifVersion, k.Version, k.status()); err != nil {
+			return err
+		}
+		if k.RevokedAt.IsZero() {
+			k.RevokedAt = s.time()
+		}
+		return nil
+	})
 	if err != nil {
 		return Key{}, err
 	}

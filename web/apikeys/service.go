@@ -26,13 +26,16 @@ type Store interface {
 	// AddMerchant does nothing when the id is there already.
 	AddMerchant(ctx context.Context, m Merchant) error
 	Merchant(ctx context.Context, id string) (Merchant, error)
-	SaveSettings(ctx context.Context, m Merchant) error
+	// ChangeMerchant lets fn alter the settings in a transaction. The version is one
+	// more then, or the same where fn leaves everything as it was. fn may run more
+	// than once; its error undoes everything.
+	ChangeMerchant(ctx context.Context, id string, fn func(*Merchant) error) (Merchant, error)
 	// AddKey does nothing when the id is there already.
 	AddKey(ctx context.Context, r Record) error
 	Key(ctx context.Context, id string) (Record, error)
 	Keys(ctx context.Context, merchant string) ([]Key, error)
-	// Revoke sets the time of revocation once; revoking again changes nothing.
-	Revoke(ctx context.Context, merchant, id string, at time.Time) (Key, error)
+	// ChangeKey is ChangeMerchant for the time of a key's revocation.
+	ChangeKey(ctx context.Context, merchant, id string, fn func(*Key) error) (Key, error)
 	RevokedSince(ctx context.Context, t time.Time) ([]string, error)
 	NoteUse(ctx context.Context, used map[string]time.Time) error
 }

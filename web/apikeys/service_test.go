@@ -66,11 +66,11 @@ func TestService_create_verify_revoke(t *testing.T) {
 			if _, err := s.Find(t.Context(), k.ID); err != nil {
 				t.Errorf("find: %v", err)
 			}
-			revoked, err := s.Revoke(t.Context(), k.Merchant, k.ID)
+			revoked, err := s.Revoke(t.Context(), k.Merchant, k.ID, 0)
 			if err != nil || revoked.RevokedAt.IsZero() {
 				t.Errorf("revoke: %+v, %v", revoked, err)
 			}
-			if again, err := s.Revoke(t.Context(), k.Merchant, k.ID); err != nil || !again.RevokedAt.Equal(revoked.RevokedAt) {
+			if again, err := s.Revoke(t.Context(), k.Merchant, k.ID, 0); err != nil || !again.RevokedAt.Equal(revoked.RevokedAt) {
 				t.Errorf("revoking again: %+v, %v", again, err)
 			}
 			if _, err := s.Verify(t.Context(), raw); !errors.Is(err, apikeys.ErrUnknownKey) {
@@ -131,7 +131,7 @@ func TestService_a_revocation_elsewhere_works_within_seconds(t *testing.T) {
 		if _, err := here.Verify(t.Context(), raw); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := there.Revoke(t.Context(), k.Merchant, k.ID); err != nil {
+		if _, err := there.Revoke(t.Context(), k.Merchant, k.ID, 0); err != nil {
 			t.Fatal(err)
 		}
 		now = now.Add(3 * time.Second)
@@ -265,7 +265,7 @@ func TestService_input_is_checked(t *testing.T) {
 		if _, _, err := s.Create(t.Context(), apikeys.NewKey{Merchant: "mer_none"}); !errors.Is(err, apikeys.ErrNotFound) {
 			t.Errorf("no merchant: %v", err)
 		}
-		if _, err := s.Revoke(t.Context(), "mer_none", k.ID); !errors.Is(err, apikeys.ErrNotFound) {
+		if _, err := s.Revoke(t.Context(), "mer_none", k.ID, 0); !errors.Is(err, apikeys.ErrNotFound) {
 			t.Errorf("another's key: %v", err)
 		}
 		if _, err := s.ChangeSettings(t.Context(), "mer_none", apikeys.Settings{}); !errors.Is(err, apikeys.ErrNotFound) {

@@ -19,7 +19,7 @@ func TestStore_endpoints_come_back_as_they_were(t *testing.T) {
 		want := webhooks.Record{
 			Endpoint: webhooks.Endpoint{ID: "whe_full", Merchant: merchant, URL: "https://example.com/?q='", Events: []string{"order.*", "payment.captured"},
 				Status: webhooks.Disabled, DisabledAt: &at, DisabledReason: "gone", FailingSince: &at, Failures: 7, PausedUntil: &at, LastSuccess: &at,
-				PreviousUntil: &at, CreatedAt: k.now, UpdatedAt: at},
+				PreviousUntil: &at, CreatedAt: k.now, UpdatedAt: at, Version: 4},
 			Keys: webhooks.Keys{Current: "whsec_new", Previous: "whsec_old", PreviousUntil: at},
 		}
 		if err := k.Add(t.Context(), want, 100); err != nil {
@@ -35,7 +35,7 @@ func TestStore_endpoints_come_back_as_they_were(t *testing.T) {
 		if _, err := k.Change(t.Context(), "mer_2", "whe_full", func(*webhooks.Record) error { return nil }); !errors.Is(err, webhooks.ErrNotFound) {
 			t.Errorf("another merchant's change: %v", err)
 		}
-		if err := k.Remove(t.Context(), "mer_2", "whe_full", k.now); !errors.Is(err, webhooks.ErrNotFound) {
+		if err := k.Remove(t.Context(), "mer_2", "whe_full", k.now, always); !errors.Is(err, webhooks.ErrNotFound) {
 			t.Errorf("another merchant's removal: %v", err)
 		}
 	})
@@ -55,7 +55,7 @@ func TestStore_Add_has_a_limit(t *testing.T) {
 		if err := k.Add(t.Context(), r, 1); !errors.As(err, &conflict) || conflict.Code != "endpoint_limit" {
 			t.Errorf("got %v", err)
 		}
-		if err := k.Remove(t.Context(), merchant, first, k.now); err != nil {
+		if err := k.Remove(t.Context(), merchant, first, k.now, always); err != nil {
 			t.Fatal(err)
 		}
 		if err := k.Add(t.Context(), r, 1); err != nil {
@@ -96,7 +96,7 @@ func TestStore_Subscribers_are_those_who_may_want_events(t *testing.T) {
 		if _, err := k.Change(t.Context(), merchant, off, func(r *webhooks.Record) error { r.Status = webhooks.Disabled; return nil }); err != nil {
 			t.Fatal(err)
 		}
-		if err := k.Remove(t.Context(), merchant, gone, k.now); err != nil {
+		if err := k.Remove(t.Context(), merchant, gone, k.now, always); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := k.Get(t.Context(), merchant, gone); !errors.Is(err, webhooks.ErrNotFound) {

@@ -171,7 +171,7 @@ func TestStore_Due_leaves_out_who_is_not_to_be_sent_to(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := k.Remove(t.Context(), merchant, gone, k.now); err != nil {
+		if err := k.Remove(t.Context(), merchant, gone, k.now, always); err != nil {
 			t.Fatal(err)
 		}
 		if endpoints, next := k.due(); len(endpoints) != 0 || !next.Equal(until) {

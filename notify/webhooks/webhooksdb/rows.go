@@ -26,6 +26,7 @@ type endpointRow struct {
 	CreatedAt      int64 `gorm:"autoCreateTime:false"`
 	UpdatedAt      int64 `gorm:"autoUpdateTime:false"`
 	RemovedAt      int64
+	Version        int64
 }
 
 func (endpointRow) TableName() string { return "webhook_endpoints" }
@@ -40,7 +41,7 @@ func endpointToRow(r webhooks.Record) (endpointRow, error) {
 		Secret: r.Keys.Current, PreviousSecret: r.Keys.Previous, PreviousUntil: millis(r.Keys.PreviousUntil),
 		DisabledAt: optional(r.DisabledAt), DisabledReason: r.DisabledReason,
 		FailingSince: optional(r.FailingSince), Failures: r.Failures, PausedUntil: optional(r.PausedUntil),
-		LastSuccess: optional(r.LastSuccess), CreatedAt: millis(r.CreatedAt), UpdatedAt: millis(r.UpdatedAt),
+		LastSuccess: optional(r.LastSuccess), CreatedAt: millis(r.CreatedAt), UpdatedAt: millis(r.UpdatedAt), Version: r.Version,
 	}, nil
 }
 
@@ -51,7 +52,7 @@ func rowToEndpoint(row endpointRow) (webhooks.Record, error) {
 			DisabledAt: pointer(row.DisabledAt), DisabledReason: row.DisabledReason,
 			FailingSince: pointer(row.FailingSince), Failures: row.Failures, PausedUntil: pointer(row.PausedUntil),
 			LastSuccess: pointer(row.LastSuccess), PreviousUntil: pointer(row.PreviousUntil),
-			CreatedAt: instant(row.CreatedAt), UpdatedAt: instant(row.UpdatedAt),
+			CreatedAt: instant(row.CreatedAt), UpdatedAt: instant(row.UpdatedAt), Version: row.Version,
 		},
 		Keys: webhooks.Keys{Current: row.Secret, Previous: row.PreviousSecret, PreviousUntil: instant(row.PreviousUntil)},
 	}

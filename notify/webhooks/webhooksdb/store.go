@@ -110,10 +110,11 @@ func (s *Store) Change(ctx context.Context, merchant, id string, fn func(*webhoo
 // alter changes an endpoint whose row it locks, so that two changes at once do
 // not undo each other.
 func alter(tx *gorm.DB, merchant, id string, fn func(*webhooks.Record) error) (webhooks.Record, error) {
-	r, err := find(tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("merchant = ? AND id = ?", merchant, id))
+	r, err := locked(tx, merchant, id)
 	if err != nil {
 		return r, err
 	}
+	before := r.Version
 	if err := fn(&r); err != nil {
 		return r, err
 	}
@@ -121,23 +122,35 @@ func alter(tx *gorm.DB, merchant, id string, fn func(*webhooks.Record) error) (w
 	if err != nil {
 		return r, err
 	}
-	if err := tx.Save(&row).Error; err != nil {
-		return r, fmt.Errorf("webhooksdb: change endpoint: %w", err)
+	q := tx.Model(&row).Select("*").Where("version = ?", before).Updates(&row)
+	if q.Error == nil && q.RowsAffected == 0 {
+		q.Error = errors.New("it changed under its lock")
+	}
+	if q.Error != nil {
+		return r, fmt.Errorf("webhooksdb: change endpoint: %w", q.Error)
 	}
 	return r, nil
 }
 
+// locked reads an endpoint that nobody else changes before the transaction ends.
+func locked(tx *gorm.DB, merchant, id string) (webhooks.Record, error) {
+	return find(tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where("merchant = ? AND id = ?", merchant, id))
+}
+
 // Remove implements webhooks.EndpointStore. The row stays for a while, so that
 // what is queued for it meanwhile is found and purged.
-func (s *Store) Remove(ctx context.Context, merchant, id string, now time.Time) error {
+func (s *Store) Remove(ctx context.Context, merchant, id string, now time.Time, allowed func(webhooks.Record) error) error {
 	return s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
-		gone := map[string]any{"removed_at": now.UnixMilli(), "secret": "", "previous_secret": ""}
-		q := tx.Model(&endpointRow{}).Where("merchant = ? AND id = ? AND removed_at = 0", merchant, id).Updates(gone)
-		if q.Error != nil {
-			return fmt.Errorf("webhooksdb: remove endpoint: %w", q.Error)
+		r, err := locked(tx, merchant, id)
+		if err != nil {
+			return err
 		}
-		if q.RowsAffected == 0 {
-			return webhooks.ErrNotFound
+		if err := allowed(r); err != nil {
+			return err
+		}
+		gone := map[string]any{"removed_at": now.UnixMilli(), "secret": "", "previous_secret": ""}
+		if err := tx.Model(&endpointRow{}).Where("id = ?", id).Updates(gone).Error; err != nil {
+			return fmt.Errorf("webhooksdb: remove endpoint: %w", err)
 		}
 		return nil
 	})

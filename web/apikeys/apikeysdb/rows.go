@@ -15,6 +15,7 @@ type merchantRow struct {
 	ShopURL    string
 	RefundDays int
 	CreatedAt  int64 `gorm:"autoCreateTime:false"`
+	Version    int64
 }
 
 // TableName names the table for gorm.
@@ -31,6 +32,7 @@ type keyRow struct {
 	CreatedAt  int64  `gorm:"autoCreateTime:false"`
 	LastUsedAt *int64 // NULL: never used
 	RevokedAt  *int64 // NULL: not revoked
+	Version    int64
 }
 
 // TableName names the table for gorm.
@@ -39,14 +41,14 @@ func (keyRow) TableName() string { return "api_keys" }
 func merchantRowOf(m apikeys.Merchant) merchantRow {
 	return merchantRow{
 		ID: m.ID, Mode: string(m.Mode), Name: m.Name, HelpURL: m.HelpURL, ShopURL: m.ShopURL,
-		RefundDays: m.RefundDays, CreatedAt: m.CreatedAt.UnixMilli(),
+		RefundDays: m.RefundDays, CreatedAt: m.CreatedAt.UnixMilli(), Version: m.Version,
 	}
 }
 
 func (r merchantRow) merchant() apikeys.Merchant {
 	return apikeys.Merchant{
 		ID: r.ID, Mode: apikeys.Mode(r.Mode), Name: r.Name, HelpURL: r.HelpURL, ShopURL: r.ShopURL,
-		RefundDays: r.RefundDays, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(),
+		RefundDays: r.RefundDays, CreatedAt: time.UnixMilli(r.CreatedAt).UTC(), Version: r.Version,
 	}
 }
 
@@ -57,7 +59,7 @@ func keyRowOf(r apikeys.Record) keyRow {
 	}
 	return keyRow{
 		ID: r.ID, Merchant: r.Merchant, Mode: string(r.Mode), Name: r.Name, Scopes: strings.Join(scopes, " "), Hint: r.Hint, Hash: r.Hash,
-		CreatedAt: r.CreatedAt.UnixMilli(), LastUsedAt: millis(r.LastUsedAt), RevokedAt: millis(r.RevokedAt),
+		CreatedAt: r.CreatedAt.UnixMilli(), LastUsedAt: millis(r.LastUsedAt), RevokedAt: millis(r.RevokedAt), Version: r.Version,
 	}
 }
 
@@ -68,7 +70,7 @@ func (r keyRow) record() apikeys.Record {
 	}
 	return apikeys.Record{Hash: r.Hash, Key: apikeys.Key{
 		ID: r.ID, Merchant: r.Merchant, Mode: apikeys.Mode(r.Mode), Name: r.Name, Scopes: scopes, Hint: r.Hint,
-		CreatedAt: time.UnixMilli(r.CreatedAt).UTC(), LastUsedAt: moment(r.LastUsedAt), RevokedAt: moment(r.RevokedAt),
+		CreatedAt: time.UnixMilli(r.CreatedAt).UTC(), LastUsedAt: moment(r.LastUsedAt), RevokedAt: moment(r.RevokedAt), Version: r.Version,
 	}}
 }
 

@@ -59,13 +59,32 @@ func (s *Store) Merchant(ctx context.Context, id string) (apikeys.Merchant, erro
 	return row.merchant(), nil
 }
 
-// SaveSettings implements apikeys.Store.
-func (s *Store) SaveSettings(ctx context.Context, m apikeys.Merchant) error {
-	return s.write(ctx, "save settings of "+m.ID, func(tx *gorm.DB) error {
-		return one(tx.Model(&merchantRow{}).Where("id = ?", m.ID).Updates(map[string]any{
-			"name": m.Name, "help_url": m.HelpURL, "shop_url": m.ShopURL, "refund_days": m.RefundDays,
+// ChangeMerchant implements apikeys.Store.
+func (s *Store) ChangeMerchant(ctx context.Context, id string, fn func(*apikeys.Merchant) error) (apikeys.Merchant, error) {
+	var m apikeys.Merchant
+	err := s.write(ctx, "change merchant "+id, func(tx *gorm.DB) error {
+		row, err := locked[merchantRow](tx, "id = ?", id)
+		if err != nil {
+			return err
+		}
+		m = row.merchant()
+		before := m
+		if err := fn(&m); err != nil || m == before {
+			return err
+		}
+		m.Version++
+		return one(tx.Model(&merchantRow{}).Where("id = ? AND version = ?", id, row.Version).Updates(map[string]any{
+			"name": m.Name, "help_url": m.HelpURL, "shop_url": m.ShopURL, "refund_days": m.RefundDays, "version": m.Version,
 		}))
 	})
+	return m, err
+}
+
+// locked reads a row that nobody else changes before the transaction ends.
+func locked[T any](tx *gorm.DB, condition string, args ...any) (T, error) {
+	var row T
+	err := tx.Clauses(clause.Locking{Strength: "UPDATE"}).Where(condition, args...).Take(&row).Error
+	return row, err
 }
 
 // AddKey implements apikeys.Store.
@@ -98,18 +117,24 @@ func (s *Store) Keys(ctx context.Context, merchant string) ([]apikeys.Key, error
 	return list, nil
 }
 
-// Revoke implements apikeys.Store.
-func (s *Store) Revoke(ctx context.Context, merchant, id string, at time.Time) (apikeys.Key, error) {
-	var row keyRow
-	err := s.write(ctx, "revoke "+id, func(tx *gorm.DB) error {
-		mine := tx.Where("id = ? AND merchant = ?", id, merchant)
-		if err := mine.Session(&gorm.Session{}).Model(&keyRow{}).Where("revoked_at IS NULL").Update("revoked_at", at.UnixMilli()).Error; err != nil {
+// ChangeKey implements apikeys.Store.
+func (s *Store) ChangeKey(ctx context.Context, merchant, id string, fn func(*apikeys.Key) error) (apikeys.Key, error) {
+	var k apikeys.Key
+	err := s.write(ctx, "change key "+id, func(tx *gorm.DB) error {
+		row, err := locked[keyRow](tx, "id = ? AND merchant = ?", id, merchant)
+		if err != nil {
 			return err
 		}
-		row = keyRow{}
-		return mine.Session(&gorm.Session{}).Take(&row).Error
+		k = row.record().Key
+		before := k.RevokedAt
+		if err := fn(&k); err != nil || k.RevokedAt.Equal(before) {
+			return err
+		}
+		k.Version++
+		return one(tx.Model(&keyRow{}).Where("id = ? AND version = ?", id, row.Version).
+			Updates(map[string]any{"revoked_at": millis(k.RevokedAt), "version": k.Version}))
 	})
-	return row.record().Key, err
+	return k, err
 }
 
 // RevokedSince implements apikeys.Store.

@@ -1,0 +1,7 @@
+-- +goose Up
+ALTER TABLE merchants ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+ALTER TABLE api_keys ADD COLUMN version BIGINT NOT NULL DEFAULT 1;
+
+-- +goose Down
+ALTER TABLE api_keys DROP COLUMN version;
+ALTER TABLE merchants DROP COLUMN version;
