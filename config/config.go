@@ -66,6 +66,9 @@ type Config struct {
 	NATSCert          string
 	NATSKey           string
 	NATSReplicas      int
+	StreamMaxAge      time.Duration // how long the stream keeps an event
+	StreamMaxBytes    int64         // one copy of the stream at most; 0: no limit
+	OutboxRetention   time.Duration // how long published events stay in the outbox
 
 	TokenSecrets []Secret // the first signs, all verify
 	Sandbox      bool

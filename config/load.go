@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"net"
 	"net/netip"
 	"net/url"
@@ -16,6 +17,16 @@ import (
 // MinTokenSecret is the least length of a token secret, in characters: the
 // block of HMAC-SHA-256's output, below which RFC 2104 section 3 warns.
 const MinTokenSecret = 32
+
+// What the stream and the outbox must keep at least, so that what they are for
+// works: a process that hears events has an hour to come back before the stream
+// forgets them, and a stream that lost its tail, which is looked for ten minutes
+// back, finds it in the outbox.
+const (
+	MinStreamMaxAge    = time.Hour
+	MinOutboxRetention = 10 * time.Minute
+	MinStreamMaxBytes  = 64 << 20 // 2,000 orders; below it the stream is no use
+)
 
 // Load reads the environment through getenv. The error joins everything that is
 // wrong, one line each, starting with the variable's name; it contains no
@@ -32,7 +43,9 @@ func Load(getenv func(string) string) (Config, error) {
 		DatabaseListenURL: r.secretURL("TRACKER_DATABASE_LISTEN_URL", "postgres", "postgresql"),
 		NATSCredentials:   r.text("TRACKER_NATS_CREDENTIALS"), NATSCA: r.text("TRACKER_NATS_CA"), NATSReplicas: r.count("TRACKER_NATS_REPLICAS"),
 		NATSCert: r.text("TRACKER_NATS_CERT"), NATSKey: r.text("TRACKER_NATS_KEY"),
-		TokenSecrets: r.secrets("TRACKER_TOKEN_SECRET"), Sandbox: r.flag("TRACKER_SANDBOX"), SandboxKey: Secret(r.text("TRACKER_SANDBOX_KEY")),
+		StreamMaxAge: r.atLeast("TRACKER_STREAM_MAX_AGE", MinStreamMaxAge), StreamMaxBytes: r.bytes("TRACKER_STREAM_MAX_BYTES"),
+		OutboxRetention: r.atLeast("TRACKER_OUTBOX_RETENTION", MinOutboxRetention),
+		TokenSecrets:    r.secrets("TRACKER_TOKEN_SECRET"), Sandbox: r.flag("TRACKER_SANDBOX"), SandboxKey: Secret(r.text("TRACKER_SANDBOX_KEY")),
 		BankAddr: r.addr("TRACKER_BANK_ADDR"), BankURL: r.url("TRACKER_BANK_URL"), BankSecrets: r.secrets("TRACKER_BANK_SECRET"),
 		StripeKey: Secret(r.text("TRACKER_STRIPE_KEY")), StripeWebhookSecrets: r.secrets("TRACKER_STRIPE_WEBHOOK_SECRET"),
 		PaymentExpiry: r.duration("TRACKER_PAYMENT_EXPIRY"), ReconcileAfter: r.duration("TRACKER_RECONCILE_AFTER"),
@@ -251,6 +264,34 @@ func (r *reader) window(name string) time.Duration {
 		return time.Millisecond
 	}
 	return d
+}
+
+// atLeast is a duration that must not be shorter than least.
+func (r *reader) atLeast(name string, least time.Duration) time.Duration {
+	before := len(r.problems)
+	d := r.window(name)
+	if d < least && len(r.problems) == before {
+		r.wrong(name, "must be %s or more", least)
+	}
+	return d
+}
+
+// bytes is 0 for no limit, else a size such as 512MiB, 50GiB or a plain number.
+func (r *reader) bytes(name string) int64 {
+	digits, unit := r.text(name), int64(1)
+	for i, suffix := range []string{"KiB", "MiB", "GiB", "TiB"} {
+		if rest, ok := strings.CutSuffix(digits, suffix); ok {
+			digits, unit = rest, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	switch {
+	case err != nil || n < 0 || n > math.MaxInt64/unit:
+		r.wrong(name, "must be a number of bytes, such as 0, 512MiB or 50GiB")
+	case n != 0 && n*unit < MinStreamMaxBytes:
+		r.wrong(name, "must be %d MiB or more, or 0 for no limit", MinStreamMaxBytes>>20)
+	}
+	return n * unit
 }
 
 func (r *reader) rate(name string) float64 {

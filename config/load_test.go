@@ -37,6 +37,7 @@ func TestLoad_reports_every_problem_at_once_and_by_name(t *testing.T) {
 		"TRACKER_MAX_WATCHERS": "-1", "TRACKER_MAX_WATCHERS_PER_ADDRESS": "1.5", "TRACKER_MAX_WATCHERS_PER_ORDER": "many",
 		"TRACKER_BANK_ADDR": "8090", "TRACKER_LOG_LEVEL": "loud",
 		"TRACKER_NATS_CERT": "c.pem", "TRACKER_RETENTION": "90d", "TRACKER_OTLP_URL": "collector:4318", "TRACKER_OTLP_RATIO": "1.1",
+		"TRACKER_STREAM_MAX_AGE": "59m", "TRACKER_STREAM_MAX_BYTES": "50GB", "TRACKER_OUTBOX_RETENTION": "9m59s",
 	}
 	_, err := config.Load(env(wrong))
 	if err == nil {
@@ -89,6 +90,34 @@ func TestLoad_traces_go_where_OpenTelemetry_says_unless_we_do(t *testing.T) {
 	shared["TRACKER_OTLP_URL"], shared["OTEL_EXPORTER_OTLP_ENDPOINT"] = "", "collector"
 	if _, err := config.Load(env(shared)); err == nil || !strings.HasPrefix(err.Error(), "OTEL_EXPORTER_OTLP_ENDPOINT ") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestLoad_what_stream_and_outbox_keep(t *testing.T) {
+	t.Parallel()
+	load := func(name, value string) (config.Config, error) {
+		return config.Load(env(map[string]string{"TRACKER_SANDBOX": "1", name: value}))
+	}
+	c, err := load("", "")
+	if err != nil || c.StreamMaxAge != 720*time.Hour || c.StreamMaxBytes != 0 || c.OutboxRetention != 24*time.Hour {
+		t.Errorf("%v: %v, %d, %v", err, c.StreamMaxAge, c.StreamMaxBytes, c.OutboxRetention)
+	}
+	for value, want := range map[string]int64{"0": 0, "67108864": 64 << 20, "64MiB": 64 << 20, "65536KiB": 64 << 20, "50GiB": 50 << 30, "8388607TiB": 8388607 << 40} {
+		if c, err := load("TRACKER_STREAM_MAX_BYTES", value); err != nil || c.StreamMaxBytes != want {
+			t.Errorf("%s: %d, %v", value, c.StreamMaxBytes, err)
+		}
+	}
+	for name, list := range map[string][]string{
+		"TRACKER_STREAM_MAX_BYTES": {"-1", "50GB", "GiB", "1.5GiB", "8388608TiB", "9999999999999999999", "63MiB", "1"},
+		"TRACKER_STREAM_MAX_AGE":   {"0", "59m59s", "30d", "-1h", "1ms"},
+		"TRACKER_OUTBOX_RETENTION": {"0", "9m", "forever", "1ms"},
+	} {
+		for _, value := range list {
+			_, err := load(name, value)
+			if err == nil || strings.Count(err.Error(), "TRACKER_") != 1 || !strings.HasPrefix(err.Error(), name+" must be ") {
+				t.Errorf("%s=%s: %v", name, value, err)
+			}
+		}
 	}
 }
 

@@ -176,6 +176,7 @@ func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (*natsbus
 	bus, err := natsbus.Open(ctx, natsbus.Options{
 		URL: cfg.NATSURL.Reveal(), StoreDir: filepath.Join(cfg.DataDir, "nats"), Logger: log,
 		CredentialsFile: cfg.NATSCredentials, RootCAFile: cfg.NATSCA, CertFile: cfg.NATSCert, KeyFile: cfg.NATSKey, Replicas: cfg.NATSReplicas,
+		MaxAge: cfg.StreamMaxAge, MaxBytes: cfg.StreamMaxBytes,
 	})
 	if err != nil {
 		return nil, explainBus(cfg, err)

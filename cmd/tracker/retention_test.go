@@ -8,6 +8,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // TestRetention_an_old_order_is_still_there_for_those_who_ask: its page, its feed
@@ -43,5 +47,39 @@ func TestRetention_an_old_order_is_still_there_for_those_who_ask(t *testing.T) {
 	answer, page := visit(t, &http.Client{Jar: cookies}, o["tracking_url"].(string), "Accept", "text/html")
 	if answer.StatusCode != 200 || !strings.Contains(strings.ToLower(page), "cancelled") {
 		t.Errorf("its page: %d %s", answer.StatusCode, page)
+	}
+}
+
+// TestRetention_of_the_stream_is_a_setting: what the settings say is what the
+// server keeps by, also for a stream that is there already.
+func TestRetention_of_the_stream_is_a_setting(t *testing.T) {
+	t.Parallel()
+	url := natsServer(t)
+	p := startProgram(t, map[string]string{"TRACKER_NATS_URL": url})
+	client, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	kept := func() jetstream.StreamConfig {
+		t.Helper()
+		js, err := jetstream.New(client)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, err := js.Stream(t.Context(), "TRACKER")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().Config
+	}
+	if got := kept(); got.MaxAge != 720*time.Hour || got.MaxBytes != -1 {
+		t.Errorf("by default: %v, %d", got.MaxAge, got.MaxBytes)
+	}
+	p.stop(syscall.SIGTERM)
+	p.env["TRACKER_STREAM_MAX_AGE"], p.env["TRACKER_STREAM_MAX_BYTES"] = "6h", "64MiB"
+	p.start()
+	if got := kept(); got.MaxAge != 6*time.Hour || got.MaxBytes != 64<<20 {
+		t.Errorf("as set: %v, %d", got.MaxAge, got.MaxBytes)
 	}
 }

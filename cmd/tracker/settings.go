@@ -24,6 +24,9 @@ type settings struct {
 	NATSCert              string `name:"nats-cert" placeholder:"FILE" help:"${nats_cert_help}"`
 	NATSKey               string `name:"nats-key" placeholder:"FILE" help:"${nats_key_help}"`
 	NATSReplicas          string `name:"nats-replicas" placeholder:"N" help:"${nats_replicas_help}"`
+	StreamMaxAge          string `placeholder:"DURATION" help:"${stream_max_age_help}"`
+	StreamMaxBytes        string `placeholder:"BYTES" help:"${stream_max_bytes_help}"`
+	OutboxRetention       string `placeholder:"DURATION" help:"${outbox_retention_help}"`
 	TokenSecret           string `placeholder:"SECRET" help:"${token_secret_help}"`
 	Sandbox               string `placeholder:"BOOL" help:"${sandbox_help}"`
 	SandboxKey            string `placeholder:"KEY" help:"${sandbox_key_help}"`

@@ -101,7 +101,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		return nil, err
 	}
 	s.once = idempotency.NewService(idempotencydb.New(p.db), idempotency.Options{Now: p.now, Logger: p.log})
-	s.relay = txoutbox.NewRelay(p.db, p.trace.publisher(publisher{p.bus}), p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now})
+	s.relay = txoutbox.NewRelay(p.db, p.trace.publisher(publisher{p.bus}), p.db.Commits(), txoutbox.RelayOptions{Logger: p.log, Now: p.now, Retention: p.cfg.OutboxRetention})
 	return s, nil
 }
 
@@ -225,8 +225,9 @@ func (p *process) restore(ctx context.Context, s *parts, isNew bool) error {
 	return err
 }
 
-// repairWindow reaches well behind the stream's sync interval of two minutes.
-const repairWindow = 10 * time.Minute
+// repairWindow reaches well behind the stream's sync interval of two minutes, and
+// the outbox keeps at least that.
+const repairWindow = config.MinOutboxRetention
 
 func (p *process) lastSequence(ctx context.Context, key eventwire.Key) (int64, error) {
 	e, found, err := p.bus.Last(ctx, key)
