@@ -45,20 +45,19 @@ type Event struct {
 }
 
 type envelope struct {
-	SpecVersion     string          `json:"specversion"`
-	ID              string          `json:"id"`
-	Source          string          `json:"source"`
-	Type            string          `json:"type"`
-	Subject         string          `json:"subject"`
-	Time            time.Time       `json:"time"`
-	DataContentType string          `json:"datacontenttype"`
-	Trace           string          `json:"traceparent,omitempty"` // CloudEvents' distributed tracing extension
-	Seq             int64           `json:"seq"`
-	Merchant        string          `json:"merchant"`
-	Owner           string          `json:"owner"`
-	Epoch           int64           `json:"epoch,omitempty"`
-	Closed          bool            `json:"closed"`
-	Data            json.RawMessage `json:"data"`
+	SpecVersion     string    `json:"specversion"`
+	ID              string    `json:"id"`
+	Source          string    `json:"source"`
+	Type            string    `json:"type"`
+	Subject         string    `json:"subject"`
+	Time            time.Time `json:"time"`
+	DataContentType string    `json:"datacontenttype"`
+	Trace           string    `json:"traceparent,omitempty"` // CloudEvents' distributed tracing extension
+	Seq             int64     `json:"seq"`
+	Merchant        string    `json:"merchant"`
+	Owner           string    `json:"owner"`
+	Epoch           int64     `json:"epoch,omitempty"`
+	Closed          bool      `json:"closed"`
 }
 
 // New builds the event of the last transition of timeline, about the resource
@@ -102,26 +101,36 @@ func (e Event) At(seq int64) (Event, bool) {
 
 // MarshalJSON writes the envelope on one line.
 func (e Event) MarshalJSON() ([]byte, error) {
-	var data bytes.Buffer
-	data.WriteString(`{"transition":`)
-	if err := appendJSON(&data, e.Transition); err != nil {
+	head, err := json.Marshal(envelope{
+		SpecVersion: "1.0", ID: e.ID, Source: "/" + e.Kind.Plural(), Type: e.Type, Subject: e.Subject,
+		Time: e.Time, DataContentType: "application/json", Trace: e.Trace, Seq: e.Seq,
+		Merchant: e.Merchant, Owner: e.Owner, Epoch: e.Epoch, Closed: e.Closed,
+	})
+	if err != nil {
 		return nil, err
 	}
-	fmt.Fprintf(&data, `,%q:`, e.Kind)
-	data.Write(e.Resource)
+	// The data is written behind it here: as a RawMessage it would be read again.
+	var b bytes.Buffer
+	b.Grow(len(head) + len(e.Resource) + (1+len(e.Timeline))*roomForTransition)
+	b.Write(bytes.TrimSuffix(head, []byte("}")))
+	b.WriteString(`,"data":{"transition":`)
+	if err := appendJSON(&b, e.Transition); err != nil {
+		return nil, err
+	}
+	fmt.Fprintf(&b, `,%q:`, e.Kind)
+	b.Write(e.Resource)
 	if e.Timeline != nil {
-		data.WriteString(`,"timeline":`)
-		if err := appendJSON(&data, e.Timeline); err != nil {
+		b.WriteString(`,"timeline":`)
+		if err := appendJSON(&b, e.Timeline); err != nil {
 			return nil, err
 		}
 	}
-	data.WriteByte('}')
-	return json.Marshal(envelope{
-		SpecVersion: "1.0", ID: e.ID, Source: "/" + e.Kind.Plural(), Type: e.Type, Subject: e.Subject,
-		Time: e.Time, DataContentType: "application/json", Trace: e.Trace, Seq: e.Seq,
-		Merchant: e.Merchant, Owner: e.Owner, Epoch: e.Epoch, Closed: e.Closed, Data: data.Bytes(),
-	})
+	b.WriteString("}}")
+	return b.Bytes(), nil
 }
+
+// roomForTransition is about what one takes, in bytes.
+const roomForTransition = 256
 
 func appendJSON(b *bytes.Buffer, v any) error {
 	text, err := json.Marshal(v)
@@ -132,13 +141,31 @@ func appendJSON(b *bytes.Buffer, v any) error {
 // Encode is the message as it goes onto NATS.
 func (e Event) Encode() ([]byte, error) { return e.MarshalJSON() } // json.Marshal would read it all again
 
+// payload is the data of an event, with a field for the summary of every kind.
+type payload struct {
+	Transition *Transition     `json:"transition"`
+	Timeline   []Transition    `json:"timeline"`
+	Order      json.RawMessage `json:"order"`
+	Payment    json.RawMessage `json:"payment"`
+}
+
+func (p payload) summary(kind Kind) json.RawMessage {
+	switch kind {
+	case Orders:
+		return p.Order
+	case Payments:
+		return p.Payment
+	}
+	return nil
+}
+
 // Decode reads a message. An error names what is missing; fields that this
 // version does not know are ignored, so that an older process can read what a
 // newer one writes.
 func Decode(message []byte) (Event, error) {
 	var env struct {
 		envelope
-		Data map[string]json.RawMessage `json:"data"` // in the same pass
+		Data payload `json:"data"`
 	}
 	if err := json.Unmarshal(message, &env); err != nil {
 		return Event{}, fmt.Errorf("eventwire: decode: %w", err)
@@ -149,6 +176,7 @@ func Decode(message []byte) (Event, error) {
 			kind = k.kind
 		}
 	}
+	resource := env.Data.summary(kind)
 	switch {
 	case env.SpecVersion != "1.0":
 		return Event{}, fmt.Errorf("eventwire: specversion %q is not 1.0", env.SpecVersion)
@@ -156,22 +184,21 @@ func Decode(message []byte) (Event, error) {
 		return Event{}, fmt.Errorf("eventwire: unknown source %q", env.Source)
 	case env.ID == "" || env.Type == "" || env.Subject == "" || env.Merchant == "" || env.Seq < 1:
 		return Event{}, errors.New("eventwire: id, type, subject, merchant and seq must be there")
-	}
-	data := env.Data
-	e := Event{
-		ID: env.ID, Kind: kind, Type: env.Type, Subject: env.Subject, Time: env.Time, Seq: env.Seq,
-		Merchant: env.Merchant, Owner: env.Owner, Epoch: env.Epoch, Closed: env.Closed, Trace: env.Trace, Resource: data[string(kind)],
-	}
-	if e.Resource == nil {
+	case resource == nil:
 		return Event{}, fmt.Errorf("eventwire: data has no %q", kind)
+	case env.Data.Transition == nil:
+		return Event{}, errors.New("eventwire: data has no transition")
 	}
-	if err := json.Unmarshal(data["transition"], &e.Transition); err != nil {
-		return Event{}, fmt.Errorf("eventwire: decode transition: %w", err)
-	}
-	if text, ok := data["timeline"]; ok {
-		if err := json.Unmarshal(text, &e.Timeline); err != nil {
-			return Event{}, fmt.Errorf("eventwire: decode timeline: %w", err)
+	if bytes.ContainsAny(resource, "\r\n") { // not written by us, and an event must be one line
+		var line bytes.Buffer
+		if err := json.Compact(&line, resource); err != nil {
+			return Event{}, fmt.Errorf("eventwire: decode: %w", err)
 		}
+		resource = line.Bytes()
 	}
-	return e, nil
+	return Event{
+		ID: env.ID, Kind: kind, Type: env.Type, Subject: env.Subject, Time: env.Time, Seq: env.Seq,
+		Merchant: env.Merchant, Owner: env.Owner, Epoch: env.Epoch, Closed: env.Closed, Trace: env.Trace,
+		Transition: *env.Data.Transition, Resource: resource, Timeline: env.Data.Timeline,
+	}, nil
 }

@@ -1,6 +1,7 @@
 package eventwire_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"os"
@@ -119,6 +120,7 @@ func TestDecode_refuses_what_is_no_event(t *testing.T) {
 		func() { delete(fields, "id") },
 		func() { delete(fields, "merchant") },
 		func() { fields["data"] = "text" },
+		func() { delete(fields["data"].(map[string]any), "transition") },
 		func() { fields["data"] = map[string]any{"payment": map[string]any{}} },
 	} {
 		if err := json.Unmarshal(good, &fields); err != nil {
@@ -138,6 +140,25 @@ func TestDecode_refuses_what_is_no_event(t *testing.T) {
 		if _, err := eventwire.Decode([]byte(text)); err == nil {
 			t.Errorf("accepted %q", text)
 		}
+	}
+}
+
+func TestDecode_of_an_event_on_several_lines_gives_one_line(t *testing.T) {
+	t.Parallel()
+	good, err := sample(t, "order.created").Encode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wide bytes.Buffer
+	if err := json.Indent(&wide, good, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	e, err := eventwire.Decode(wide.Bytes())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back, err := e.Encode(); err != nil || string(back) != string(good) {
+		t.Errorf("%s, %v", back, err)
 	}
 }
 

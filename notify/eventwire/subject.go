@@ -15,7 +15,7 @@ const Wildcard = "tracker.>"
 type Kind string
 
 // The kinds that exist today. A new kind needs a constant here, a prefix for
-// its ids and an entry in kinds.
+// its ids, an entry in kinds and a field in payload.
 const (
 	Orders   Kind = "order"
 	Payments Kind = "payment"
