@@ -3,7 +3,6 @@ package web
 import (
 	"net/http"
 	"net/http/httptest"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -12,20 +11,6 @@ import (
 
 	"tracker/web/apikeys"
 )
-
-// However many different addresses come, the limiter remembers only so many.
-func TestLimiter_memory_is_bounded(t *testing.T) {
-	t.Parallel()
-	now := time.Now()
-	l := newLimiter(Limits{Reads: 1}, func() time.Time { return now })
-	for i := range 2 * maxBuckets {
-		l.take(reads, strconv.Itoa(i))
-	}
-	l.buckets.CleanUp()
-	if n := l.buckets.EstimatedSize(); n > maxBuckets {
-		t.Errorf("%d buckets, at most %d", n, maxBuckets)
-	}
-}
 
 func TestLimiter_refills(t *testing.T) {
 	t.Parallel()

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"github.com/labstack/echo/v4"
-	"github.com/maypok86/otter/v2"
-	"golang.org/x/time/rate"
 )
 
 // budget is what a request is counted against.
@@ -20,26 +18,20 @@ const (
 	free     budget = "" // callbacks from banks: losing one costs more than answering it
 )
 
-const maxBuckets = 100_000
-
-type bucketKey struct {
-	budget budget
-	caller string
-}
-
 // limiter counts per principal or address, separately for each budget. Its
 // memory is bounded: under a million callers the idle ones are forgotten, which
 // gives them a full bucket again and costs nobody else anything.
 type limiter struct {
-	buckets *otter.Cache[bucketKey, *rate.Limiter]
-	rates   map[budget]float64
+	buckets *buckets
+	rates   map[budget]float64 // per second
 	now     func() time.Time
+	began   time.Time
 }
 
 func newLimiter(l Limits, now func() time.Time) *limiter {
 	return &limiter{
-		rates: map[budget]float64{reads: l.Reads, writes: l.Writes, connects: l.Connects}, now: now,
-		buckets: otter.Must(&otter.Options[bucketKey, *rate.Limiter]{MaximumSize: maxBuckets}),
+		rates:   map[budget]float64{reads: l.Reads, writes: l.Writes, connects: l.Connects},
+		buckets: newBuckets(), now: now, began: now(),
 	}
 }
 
@@ -57,14 +49,9 @@ func (l *limiter) take(b budget, caller string) (verdict, bool) {
 	if perSecond <= 0 {
 		return verdict{}, false
 	}
-	burst := int(math.Ceil(perSecond))
-	bucket, _ := l.buckets.ComputeIfAbsent(bucketKey{b, caller}, func() (*rate.Limiter, bool) {
-		return rate.NewLimiter(rate.Limit(perSecond), burst), false
-	})
-	now := l.now()
-	v := verdict{ok: bucket.AllowN(now, 1), quota: burst}
-	tokens := bucket.TokensAt(now)
-	v.left = max(0, int(tokens))
+	burst := math.Ceil(perSecond)
+	tokens, ok := l.buckets.spend(bucketKey{b, caller}, l.now().Sub(l.began), perSecond, burst)
+	v := verdict{ok: ok, quota: int(burst), left: int(tokens)}
 	if !v.ok {
 		v.wait = time.Duration((1 - tokens) / perSecond * float64(time.Second))
 	}

@@ -52,7 +52,7 @@ func house() map[string]arrow {
 		"web/tracktoken":                {[]string{"notify/eventwire"}, []string{"github.com/golang-jwt/jwt/v5"}},
 		"web": {
 			[]string{"orders", "payments", "payments/money", "notify", "notify/eventwire", "notify/webhooks", "web/apikeys", "web/idempotency", "web/tracktoken"},
-			[]string{"github.com/labstack/echo/v4", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang", "golang.org/x/time/rate", "github.com/maypok86/otter/v2"},
+			[]string{"github.com/labstack/echo/v4", "github.com/go-json-experiment/json", "github.com/prometheus/client_golang"},
 		},
 		// It judges what the others do, so it shares nothing with them but the way to the database.
 		"cmd/tracker/drill": {[]string{"config/dbconn"}, []string{"golang.org/x/sys"}},
