@@ -97,24 +97,38 @@ func NewService(store Store, o Options) *Service {
 
 // Create places an order. Errors: *InvalidError.
 func (s *Service) Create(ctx context.Context, merchant string, in NewOrder) (Order, error) {
-	total, err := checkOrder(in)
+	draft, err := s.Draft(merchant, in)
 	if err != nil {
 		return Order{}, err
 	}
+	if err := s.Place(ctx, draft); err != nil {
+		return Order{}, err
+	}
+	return draft.Order, nil
+}
+
+// Draft is the order as [Service.Place] will write it; nothing is written yet.
+// Errors: *InvalidError.
+func (s *Service) Draft(merchant string, in NewOrder) (Change, error) {
+	total, err := checkOrder(in)
+	if err != nil {
+		return Change{}, err
+	}
 	now := s.now()
-	change, err := place(Order{
+	return place(Order{
 		ID: s.newID(eventwire.PrefixOrder, now), Merchant: merchant, Reference: in.Reference,
 		Amount: total, Currency: in.Currency, Items: in.Items, Shop: in.Shop, Metadata: in.Metadata,
 		RequiresShipping: in.RequiresShipping == nil || *in.RequiresShipping,
 		PayBy:            now.Add(cmp.Or(in.ExpiresIn, s.payWithin)).Truncate(time.Millisecond),
 	}, now, in.By, in.Evidence)
-	if err != nil {
-		return Order{}, err
+}
+
+// Place writes a new order as [Service.Draft] made it.
+func (s *Service) Place(ctx context.Context, draft Change) error {
+	if err := s.store.Save(ctx, draft); err != nil {
+		return fmt.Errorf("orders: create for %s: %w", draft.Order.Merchant, err)
 	}
-	if err := s.store.Save(ctx, change); err != nil {
-		return Order{}, fmt.Errorf("orders: create for %s: %w", merchant, err)
-	}
-	return change.Order, nil
+	return nil
 }
 
 // Get returns an order with its timeline. Errors: ErrNotFound.

@@ -1,10 +1,12 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/labstack/echo/v4"
@@ -55,7 +57,7 @@ func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, err
 		if made, err = r.do(ctx, c); err != nil {
 			return nil, err
 		}
-		plain, err := encode(made)
+		plain, err := made.stored()
 		if err != nil {
 			return nil, err
 		}
@@ -95,6 +97,18 @@ func (s *Server) unseal(sealed []byte, label string) (answer, error) {
 		a.Header = map[string]string{}
 	}
 	return a, nil
+}
+
+// stored is the answer as JSON. The body is JSON already: it is put in as it is
+// instead of being read again.
+func (a answer) stored() ([]byte, error) {
+	body := a.Body
+	a.Body = nil
+	text, err := encode(a)
+	if err != nil || body == nil {
+		return text, err
+	}
+	return slices.Concat(bytes.TrimSuffix(text, []byte("}")), []byte(`,"body":`), body, []byte("}")), nil
 }
 
 func validKey(key string) bool {

@@ -15,7 +15,8 @@ import (
 
 // Orders is what the API does with orders. Implemented by *orders.Service.
 type Orders interface {
-	Create(ctx context.Context, merchant string, in orders.NewOrder) (orders.Order, error)
+	Draft(merchant string, in orders.NewOrder) (orders.Change, error)
+	Place(ctx context.Context, draft orders.Change) error
 	Get(ctx context.Context, merchant, id string) (orders.Order, error)
 	List(ctx context.Context, merchant string, f orders.Filter) (orders.Page, error)
 	Counts(ctx context.Context, merchant string) (orders.Counts, error)
@@ -52,18 +53,22 @@ func (s *Server) createOrder(ctx context.Context, c echo.Context, in newOrderBod
 	if err != nil {
 		return answer{}, err
 	}
-	order, err := s.deps.Orders.Create(ctx, p.key.Merchant, orders.NewOrder{
+	draft, err := s.deps.Orders.Draft(p.key.Merchant, orders.NewOrder{
 		Reference: in.Reference, Currency: in.Currency, Items: in.Items, ExpiresIn: in.ExpiresIn.duration(),
 		Metadata: in.Metadata, Shop: shop, RequiresShipping: in.RequiresShipping,
 	})
 	if err != nil {
 		return answer{}, err
 	}
-	a, err := s.orderAnswer(http.StatusCreated, p, order)
+	a, err := s.orderAnswer(http.StatusCreated, p, draft.Order)
 	if err != nil {
 		return answer{}, err
 	}
-	return a.at("/v1/orders/" + order.ID), nil
+	// Last, because others wait while an order is being written.
+	if err := s.deps.Orders.Place(ctx, draft); err != nil {
+		return answer{}, err
+	}
+	return a.at("/v1/orders/" + draft.Order.ID), nil
 }
 
 func (s *Server) shop(ctx context.Context, merchant string) (orders.Shop, error) {
