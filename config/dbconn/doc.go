@@ -44,6 +44,9 @@
 //   - Statements of a write ignore the end of its ctx on SQLite: an interrupted
 //     statement rolls back the transaction of the whole group. The end of the ctx
 //     takes effect before and after the function instead.
+//   - A write that fails behind others of its group is answered with their commit:
+//     a duplicate, such as a copy of a bank's callback that is told "we have it",
+//     must not be one of something that a power cut still takes away.
 //   - synchronous=FULL. In WAL mode NORMAL loses the last commits with the power,
 //     and their events may have been announced.
 //   - The NOTIFY of PostgreSQL is sent after the commit, not in the transaction:

@@ -84,6 +84,52 @@ func TestWriter_shares_commits(t *testing.T) {
 	}
 }
 
+// A write that fails because of another one of its group, such as a duplicate, is
+// answered when that one is there to stay, and not before.
+func TestWriter_an_error_waits_for_what_it_rests_on(t *testing.T) {
+	t.Parallel()
+	db, w := openLite(t, Options{Gather: time.Minute})
+	first, second, answered := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	insert := func(turn chan struct{}) error {
+		return db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+			defer close(turn)
+			err := tx.Exec("INSERT INTO notes (id) VALUES (1)").Error
+			w.last = 3 // so many are waited for; the writer stands by
+			return err
+		})
+	}
+	var all sync.WaitGroup
+	all.Go(func() {
+		if err := insert(first); err != nil {
+			t.Error(err)
+		}
+	})
+	<-first
+	all.Go(func() {
+		defer close(answered)
+		if err := insert(second); !errors.Is(err, gorm.ErrDuplicatedKey) {
+			t.Errorf("got %v", err)
+		}
+		var n int
+		if err := db.Read(t.Context()).Raw("SELECT count(*) FROM notes").Scan(&n).Error; err != nil || n != 1 {
+			t.Errorf("it was told of a duplicate, and there are %d: %v", n, err)
+		}
+	})
+	<-second
+	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
+		err := tx.Exec("SELECT 1").Error
+		select {
+		case <-answered: // too early
+		case <-time.After(200 * time.Millisecond):
+		}
+		return err
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	all.Wait()
+}
+
 func TestWriter_answers_everyone_when_it_closes(t *testing.T) {
 	t.Parallel()
 	db, _ := openLite(t, Options{})

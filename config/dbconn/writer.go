@@ -94,10 +94,14 @@ func (w *writer) write(ctx context.Context, fn func(txPool) error) error {
 	}
 	tx.turn.announce = tx.announced
 	tx.turn.result <- err
-	if err != nil {
+	switch fate := <-tx.turn.done; {
+	case fate == nil:
 		return err
+	case err == nil:
+		return fate
+	default: // not err: it may rest on what is now undone
+		return fmt.Errorf("%w; before that, the write failed: %v", fate, err)
 	}
-	return <-tx.turn.done
 }
 
 // await returns the request when it is its turn.
@@ -147,21 +151,27 @@ func (w *writer) group(first *request) {
 		first.refuse(fmt.Errorf("dbconn: begin: %w", err))
 		return
 	}
-	var done []*request
+	var done []*request // those whose part stands
+	var saw []*request  // those that failed after others of the group, perhaps because of what these wrote
 	turns := 0
 	for r := first; r != nil; r = w.next(turns) {
 		turns++
 		ok, err := w.turn(r)
 		if err != nil {
-			w.fail(append(done, r), err)
+			w.fail(append(append(done, saw...), r), err)
 			return
 		}
-		if ok {
+		switch {
+		case ok:
 			done = append(done, r)
+		case len(done) > 0:
+			saw = append(saw, r)
+		default:
+			r.done <- nil
 		}
 	}
 	w.last = turns
-	w.commit(done)
+	w.commit(done, saw)
 }
 
 // next is the next write of a group that has had n turns, or nil when it is time
@@ -213,19 +223,24 @@ func (w *writer) turn(r *request) (ok bool, err error) {
 	return ok, nil
 }
 
-func (w *writer) commit(group []*request) {
+// commit answers a group. Who failed is answered with it: a duplicate is one only
+// if what it duplicates is there to stay.
+func (w *writer) commit(group, saw []*request) {
 	if len(group) == 0 {
 		_ = w.exec("ROLLBACK") // nothing was written; a failure shows at the next BEGIN
 		return
 	}
 	if err := w.exec("COMMIT"); err != nil {
-		w.fail(group, fmt.Errorf("dbconn: commit: %w", err))
+		w.fail(append(group, saw...), fmt.Errorf("dbconn: commit: %w", err))
 		return
 	}
 	w.commits.Add(1)
 	announce := false
 	for _, r := range group {
 		announce = announce || r.announce
+		r.done <- nil
+	}
+	for _, r := range saw {
 		r.done <- nil
 	}
 	if announce {
