@@ -240,7 +240,7 @@ func (m *memStore) Claim(_ context.Context, in payments.Claim) ([]payments.Claim
 	defer m.mu.Unlock()
 	pace := m.pace[in.Provider]
 	limit, again := pace.Allow(in.Now, in.Limit, in.Rate)
-	if in.Now.Before(pace.Quiet) {
+	if pace.Silent(in.Now) {
 		m.putOff(in.Provider, pace.Quiet)
 	}
 	var list []payments.Claimed

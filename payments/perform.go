@@ -187,8 +187,9 @@ func (s *Service) heed(ctx context.Context, provider string, facts []Fact) {
 		if !ok || quiet.RetryAfter <= 0 {
 			continue
 		}
-		until := s.now().Add(quiet.RetryAfter)
-		s.pace[provider].pause(until)
+		now := s.now()
+		until := now.Add(quiet.RetryAfter)
+		s.pace[provider].pause(now, until)
 		if err := s.store.Postpone(ctx, provider, until); err != nil {
 			s.opt.Logger.Error("postpone checks", "provider", provider, "error", err.Error())
 		}

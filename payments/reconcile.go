@@ -46,14 +46,14 @@ func (s *Service) dispatch(ctx context.Context, slots chan struct{}, running *sy
 	for name, pace := range s.pace {
 		free := cap(slots) - len(slots)
 		now := s.now()
-		if free == 0 || now.Before(pace.next()) {
+		if free == 0 || now.Before(pace.next(now)) {
 			continue
 		}
 		claimed, again, err := s.store.Claim(ctx, Claim{Provider: name, Now: now, Until: now.Add(s.opt.Lease), Limit: free, Rate: s.opt.Rate})
 		if err != nil {
 			return started, err
 		}
-		pace.spent(again)
+		pace.spent(now, again)
 		for _, due := range claimed {
 			slots <- struct{}{}
 			started++
@@ -105,7 +105,7 @@ func (s *Service) untilDue(ctx context.Context) time.Duration {
 		if err != nil {
 			wait = min(wait, time.Second)
 		} else if now := s.now(); any {
-			wait = min(wait, max(at.Sub(now), pace.next().Sub(now)))
+			wait = min(wait, max(at.Sub(now), pace.next(now).Sub(now)))
 		}
 	}
 	return wait

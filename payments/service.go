@@ -227,7 +227,7 @@ func (s *Service) update(ctx context.Context, merchant, order, id string, why Wh
 func (s *Service) apply(l *Ledger, f Fact, why Why) (Verdict, error) {
 	now := s.now()
 	for name, pace := range s.pace {
-		if until := pace.until(); until.After(now) {
+		if until := pace.until(now); until.After(now) {
 			if why.Quiet == nil {
 				why.Quiet = map[string]time.Time{}
 			}

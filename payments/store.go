@@ -47,7 +47,9 @@ type Reader interface {
 type Queue interface {
 	// Claim leases payments of a provider that are due, as far as its [Pace]
 	// allows, which all processes share. Storing a change of the payment ends the
-	// lease. While the provider asked for silence what is due is put off to its
+	// lease; so does a lease that lies further ahead than twice the length of the
+	// claim, which only a clock that was wrong can have made. While the provider
+	// asked for silence what is due is put off to its
 	// end. again is when the pace allows more, or zero where it did not matter.
 	Claim(ctx context.Context, in Claim) (list []Claimed, again time.Time, err error)
 	// Postpone moves what is due before until to until, for a provider that asked

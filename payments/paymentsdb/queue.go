@@ -11,15 +11,23 @@ import (
 	"tracker/payments"
 )
 
+// leased is between now and as far ahead as a lease can reach: what lies behind
+// that was written by a clock that was wrong, and would keep the payment from
+// everybody until that time has come.
+const leased = `lease_until > ? AND lease_until <= ?`
+
 // take leases what is due in one statement. That the condition on the lease
 // stands twice makes two processes safe that chose the same rows: the one that
 // comes second finds them leased.
-const take = `UPDATE payments SET lease_until = ?, lease_token = ? WHERE lease_until <= ? AND id IN (
-	SELECT id FROM payments WHERE provider = ? AND next_check_at <= ? AND lease_until <= ? ORDER BY next_check_at LIMIT ?)`
+const take = `UPDATE payments SET lease_until = ?, lease_token = ? WHERE NOT (` + leased + `) AND id IN (
+	SELECT id FROM payments WHERE provider = ? AND next_check_at <= ? AND NOT (` + leased + `) ORDER BY next_check_at LIMIT ?)`
+
+// reach is the most that a lease can be ahead, with clocks that agree.
+func reach(in payments.Claim) int64 { return in.Until.Add(in.Until.Sub(in.Now)).UnixMilli() }
 
 // Claim implements [payments.Queue].
 func (s *Store) Claim(ctx context.Context, in payments.Claim) (claimed []payments.Claimed, again time.Time, err error) {
-	any, err := s.anyDue(ctx, in.Provider, in.Now.UnixMilli())
+	any, err := s.anyDue(ctx, in)
 	if err != nil || !any {
 		return nil, time.Time{}, err
 	}
@@ -29,7 +37,7 @@ func (s *Store) Claim(ctx context.Context, in payments.Claim) (claimed []payment
 		if err != nil {
 			return err
 		}
-		if in.Now.Before(pace.Quiet) {
+		if pace.Silent(in.Now) {
 			again = pace.Quiet
 			return putOff(tx, in.Provider, pace.Quiet.UnixMilli())
 		}
@@ -56,7 +64,7 @@ func (s *Store) Claim(ctx context.Context, in payments.Claim) (claimed []payment
 
 func lease(tx *gorm.DB, in payments.Claim) (claimed []payments.Claimed, err error) {
 	token, due := rand.Text(), in.Now.UnixMilli()
-	done := tx.Exec(take, in.Until.UnixMilli(), token, due, in.Provider, due, due, in.Limit)
+	done := tx.Exec(take, in.Until.UnixMilli(), token, due, reach(in), in.Provider, due, due, reach(in), in.Limit)
 	if done.Error != nil || done.RowsAffected == 0 {
 		return nil, done.Error
 	}
@@ -84,10 +92,11 @@ func putOff(tx *gorm.DB, provider string, at int64) error {
 }
 
 // anyDue keeps an idle reconciler from writing.
-func (s *Store) anyDue(ctx context.Context, provider string, due int64) (bool, error) {
+func (s *Store) anyDue(ctx context.Context, in payments.Claim) (bool, error) {
 	var found []int
-	err := s.db.Read(ctx).Raw("SELECT 1 FROM payments WHERE provider = ? AND next_check_at <= ? AND lease_until <= ? LIMIT 1",
-		provider, due, due).Scan(&found).Error
+	due := in.Now.UnixMilli()
+	err := s.db.Read(ctx).Raw("SELECT 1 FROM payments WHERE provider = ? AND next_check_at <= ? AND NOT ("+leased+") LIMIT 1",
+		in.Provider, due, due, reach(in)).Scan(&found).Error
 	if err != nil {
 		return false, fmt.Errorf("paymentsdb: look for due payments: %w", err)
 	}

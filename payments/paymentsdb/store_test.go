@@ -332,6 +332,32 @@ func TestQueue_shares_the_pace_among_processes(t *testing.T) {
 	})
 }
 
+// What a process claimed by a clock that was an hour ahead, and did not finish, is
+// not out of the others' reach for an hour; what one with a right clock has is.
+func TestQueue_takes_back_what_was_leased_by_a_wrong_clock(t *testing.T) {
+	each(t, func(r rig) {
+		for range 4 {
+			r.began()
+		}
+		claim := func(now time.Time) int {
+			list, _, err := r.store.Claim(r.Context(), payments.Claim{Provider: "fake", Now: now, Until: now.Add(time.Minute), Limit: 10})
+			if err != nil {
+				r.Fatal(err)
+			}
+			return len(list)
+		}
+		if n := claim(r.at.Add(time.Hour)); n != 4 {
+			r.Fatalf("the wrong clock got %d", n)
+		}
+		if n := claim(r.at); n != 4 {
+			r.Fatalf("got %d of what was leased an hour ahead", n)
+		}
+		if n := claim(r.at.Add(59 * time.Second)); n != 0 {
+			r.Fatalf("got %d of what was leased", n)
+		}
+	})
+}
+
 func TestAfter_pages_through_everything(t *testing.T) {
 	each(t, func(r rig) {
 		want := map[string]bool{}
