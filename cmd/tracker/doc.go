@@ -32,12 +32,14 @@
 //   - coder/websocket and r3labs/sse are what the bench measures beside our own.
 //   - watch, listen and events tail read feeds by a reader of our own
 //     (feedreader.go): r3labs' client takes a clean end for the end of the feed.
-//   - OpenTelemetry makes the traces, in trace.go and nowhere else: web and notify
-//     have a function each that is nil without a collector, and an event carries
-//     its traceparent in its envelope. echo's own middleware would only do the
-//     first of these steps. Every step is a child of the request that caused the
-//     change. A stranger's traceparent is linked and not continued, and the share
-//     that is kept is decided by the trace's id alone.
+//   - OpenTelemetry makes the traces, in trace.go and nowhere else: web, notify and
+//     webhooks have a function each that is nil without a collector, banks are
+//     called through a transport, and an event carries its traceparent in its
+//     envelope, as a webhook's delivery does in its row. Nobody outside is told of
+//     it. echo's own middleware would only do the first of these steps. Every
+//     step is a child of the request that caused the change. A stranger's
+//     traceparent is linked and not continued, and the share that is kept is
+//     decided by the trace's id alone.
 //   - The Standard Webhooks library checks signatures in receive, so that what
 //     we sign is judged by somebody else's code.
 package main

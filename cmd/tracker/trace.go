@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"net/url"
+	"strconv"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -20,12 +22,14 @@ import (
 	"tracker/config"
 	"tracker/notify/eventwire"
 	"tracker/notify/txoutbox"
+	"tracker/notify/webhooks"
 )
 
-// tracing makes the spans of a change on its way: the request that caused it, its
-// publication, whoever reacts to it, and its delivery to live watchers. All of
-// them share the trace that the event's envelope carries, whichever process they
-// happen in. The parts know nothing of it; nil traces nothing and costs nothing.
+// tracing makes the spans of a change on its way: the request that caused it, what
+// the bank was asked for it, its publication, whoever reacts to it, its delivery to
+// live watchers, and each attempt at a webhook. All of them share the trace that
+// the event's envelope carries, whichever process they happen in. The parts know
+// nothing of it; nil traces nothing and costs nothing.
 type tracing struct {
 	tracer  trace.Tracer
 	w3c     propagation.TraceContext
@@ -225,4 +229,90 @@ func (p tracedPublisher) Publish(ctx context.Context, messages []txoutbox.Messag
 		span.End()
 	}
 	return err
+}
+
+// calls makes a span of each request to a bank that belongs to a trace. What the
+// reconciler asks by its own clock belongs to none.
+type calls struct {
+	next http.RoundTripper
+	t    *tracing
+}
+
+// bankConnections is how many idle connections to one bank are kept.
+const bankConnections = 64
+
+// transport is how banks are called; nil is the way of their own.
+func (t *tracing) transport() http.RoundTripper {
+	standard, ok := http.DefaultTransport.(*http.Transport)
+	if t == nil || !ok {
+		return nil
+	}
+	own := standard.Clone()
+	own.MaxIdleConnsPerHost = bankConnections
+	return calls{own, t}
+}
+
+// RoundTrip implements [http.RoundTripper]. The bank is somebody else: it is told
+// nothing of the trace, and its paths, which hold what opens a session, stay out.
+func (c calls) RoundTrip(r *http.Request) (*http.Response, error) {
+	if !trace.SpanContextFromContext(r.Context()).IsSampled() {
+		return c.next.RoundTrip(r)
+	}
+	_, span := c.t.tracer.Start(r.Context(), r.Method+" bank", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(outgoing(r.Method, r.URL)...))
+	defer span.End()
+	answer, err := c.next.RoundTrip(r)
+	if err != nil {
+		answered(span, 0, "no_answer") // the error's text may hold the address
+		return nil, err
+	}
+	answered(span, answer.StatusCode, "")
+	return answer, nil
+}
+
+// attempts is webhooks' seam.
+func (t *tracing) attempts() func(webhooks.Delivery, string) func(int, string) {
+	if t == nil {
+		return nil
+	}
+	return t.attempt
+}
+
+// attempt begins the span of one attempt at a webhook.
+func (t *tracing) attempt(d webhooks.Delivery, to string) func(status int, problem string) {
+	attributes := append(about(d.EventID, d.EventType, d.Subject), attribute.String("tracker.endpoint", d.Endpoint), attribute.Int("http.request.resend_count", d.Tries))
+	if u, err := url.Parse(to); err == nil {
+		attributes = append(attributes, outgoing(http.MethodPost, u)...)
+	}
+	_, span := t.tracer.Start(t.continued(context.Background(), d.Trace), "POST webhook", trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(attributes...))
+	return func(status int, problem string) {
+		answered(span, status, problem)
+		span.End()
+	}
+}
+
+// outgoing are the attributes of a request to somebody else, by the semantic
+// conventions for HTTP clients; without url.full, which may hold a secret.
+func outgoing(method string, u *url.URL) []attribute.KeyValue {
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		port = map[string]int{"http": 80, "https": 443}[u.Scheme]
+	}
+	return []attribute.KeyValue{attribute.String("http.request.method", method), attribute.String("url.scheme", u.Scheme),
+		attribute.String("server.address", u.Hostname()), attribute.Int("server.port", port)}
+}
+
+// answered notes what came of a request to somebody else; problem is a stable word
+// where no status says it.
+func answered(span trace.Span, status int, problem string) {
+	if status > 0 {
+		span.SetAttributes(attribute.Int("http.response.status_code", status))
+	}
+	switch {
+	case status >= 400:
+		problem = strconv.Itoa(status)
+	case status > 0 && problem == "":
+		return
+	}
+	span.SetAttributes(attribute.String("error.type", problem))
+	span.SetStatus(codes.Error, "")
 }

@@ -89,7 +89,7 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		Delivered: p.trace.deliveries(), FannedOut: s.lags.fannedOut,
 	})
 	p.drain = s.notifier.Drain
-	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate})
+	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate, Sending: p.trace.attempts()})
 	s.keys, err = apikeys.NewService(apikeysdb.New(p.db), apikeys.Options{
 		Secrets: reveal(p.cfg.TokenSecrets), Now: p.now, Logger: p.log, Revoked: s.notifier.CloseKey,
 	})
@@ -243,7 +243,7 @@ func (p *process) providers() (map[string]payments.Provider, error) {
 	if p.cfg.BankURL != "" {
 		bank, err := sandboxbank.NewProvider(sandboxbank.ProviderOptions{
 			BaseURL: p.cfg.BankURL, Secrets: reveal(p.cfg.BankSecrets), Shop: "Kiln & Clay",
-			CallbackURL: p.callbackBase() + "/v1/callbacks/" + sandboxbank.ProviderName,
+			CallbackURL: p.callbackBase() + "/v1/callbacks/" + sandboxbank.ProviderName, Transport: p.trace.transport(),
 		})
 		if err != nil {
 			return nil, fmt.Errorf("TRACKER_BANK_URL: %w", err)
@@ -251,7 +251,7 @@ func (p *process) providers() (map[string]payments.Provider, error) {
 		list[sandboxbank.ProviderName] = bank
 	}
 	if p.cfg.StripeKey != "" {
-		stripe, err := stripepay.New(stripepay.Options{Key: p.cfg.StripeKey.Reveal(), Secrets: reveal(p.cfg.StripeWebhookSecrets), Now: p.now})
+		stripe, err := stripepay.New(stripepay.Options{Key: p.cfg.StripeKey.Reveal(), Secrets: reveal(p.cfg.StripeWebhookSecrets), Now: p.now, Transport: p.trace.transport()})
 		if err != nil {
 			return nil, fmt.Errorf("TRACKER_STRIPE_KEY: %w", err)
 		}

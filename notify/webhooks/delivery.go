@@ -22,6 +22,7 @@ type Item struct {
 	Seq       int64
 	Body      []byte
 	At        time.Time // when it was taken in
+	Trace     string    // the traceparent that its attempts belong to; "": none
 }
 
 // Delivery is an Item on its way to one endpoint.

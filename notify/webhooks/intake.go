@@ -55,7 +55,7 @@ func (s *Service) queue(ctx context.Context, e eventwire.Event) error {
 	if err != nil {
 		return fmt.Errorf("webhooks: encode %s: %w", e.ID, err)
 	}
-	item := Item{Merchant: e.Merchant, EventID: e.ID, EventType: e.Type, Subject: e.Subject, Seq: e.Seq, Body: body, At: now}
+	item := Item{Merchant: e.Merchant, EventID: e.ID, EventType: e.Type, Subject: e.Subject, Seq: e.Seq, Body: body, At: now, Trace: eventwire.TraceOf(ctx)}
 	added, err := s.store.Enqueue(ctx, item, wanted)
 	if err != nil {
 		return fmt.Errorf("webhooks: queue %s: %w", e.ID, err)

@@ -37,6 +37,10 @@ func (a answer) ok() bool { return a.status >= 200 && a.status < 300 }
 func (s *Service) post(ctx context.Context, r Record, d Delivery, at time.Time) (a answer) {
 	began := time.Now() // a duration, so the machine's own clock
 	defer func() { a.took = time.Since(began) }()
+	if s.o.Sending != nil && d.Trace != "" {
+		done := s.o.Sending(d, r.URL)
+		defer func() { done(a.status, a.problem) }()
+	}
 	ctx, cancel := context.WithTimeout(ctx, s.o.Timeout)
 	defer cancel()
 	req, err := s.request(ctx, r, d, at)

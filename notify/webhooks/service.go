@@ -22,6 +22,9 @@ type Options struct {
 	Wake <-chan struct{}
 	// Announce is told of every endpoint that was disabled, beside the log.
 	Announce func(Endpoint)
+	// Sending, when given, is told of each attempt that belongs to a trace, and by
+	// the function that it returns what came of it: a status, or a stable word.
+	Sending  func(d Delivery, url string) (done func(status int, problem string))
 	Resolver Resolver
 
 	Schedule        []time.Duration // default DefaultSchedule

@@ -50,10 +50,10 @@ func (s *Store) Enqueue(ctx context.Context, item webhooks.Item, endpoints []str
 }
 
 const insertDelivery = `
-INSERT INTO webhook_deliveries (endpoint_id, event_id, merchant, event_type, subject, seq, previous, body, state, tries, first_try, created_at, finished_at)
+INSERT INTO webhook_deliveries (endpoint_id, event_id, merchant, event_type, subject, seq, previous, body, state, tries, first_try, created_at, finished_at, trace)
 VALUES (?, ?, ?, ?, ?, ?,
 	(SELECT COALESCE(MAX(seq), 0) FROM webhook_deliveries WHERE endpoint_id = ? AND subject = ? AND seq < ?),
-	?, 'pending', 0, 0, ?, 0)
+	?, 'pending', 0, 0, ?, 0, ?)
 ON CONFLICT (endpoint_id, event_id) DO NOTHING`
 
 // A lane that was empty is due at once; one whose head waits for its next
@@ -69,7 +69,7 @@ ON CONFLICT (endpoint_id, subject) DO UPDATE SET
 func enqueue(tx *gorm.DB, endpoint string, item webhooks.Item) (isNew bool, err error) {
 	now := item.At.UnixMilli()
 	q := tx.Exec(insertDelivery, endpoint, item.EventID, item.Merchant, item.EventType, item.Subject, item.Seq,
-		endpoint, item.Subject, item.Seq, item.Body, now)
+		endpoint, item.Subject, item.Seq, item.Body, now, item.Trace)
 	if q.Error != nil || q.RowsAffected == 0 {
 		return false, q.Error
 	}

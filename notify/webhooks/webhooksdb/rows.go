@@ -76,6 +76,7 @@ type deliveryRow struct {
 	FirstTry   int64
 	CreatedAt  int64 `gorm:"autoCreateTime:false"`
 	FinishedAt int64
+	Trace      string
 }
 
 func (deliveryRow) TableName() string { return "webhook_deliveries" }
@@ -84,7 +85,7 @@ func rowToDelivery(row deliveryRow) webhooks.Delivery {
 	return webhooks.Delivery{
 		Item: webhooks.Item{
 			Merchant: row.Merchant, EventID: row.EventID, EventType: row.EventType, Subject: row.Subject,
-			Seq: row.Seq, Body: row.Body, At: instant(row.CreatedAt),
+			Seq: row.Seq, Body: row.Body, At: instant(row.CreatedAt), Trace: row.Trace,
 		},
 		Endpoint: row.EndpointID, Previous: row.Previous, Tries: row.Tries, FirstTry: instant(row.FirstTry),
 	}
