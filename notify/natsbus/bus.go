@@ -20,6 +20,7 @@ const (
 	dedupe    = 2 * time.Minute
 	inFlight  = 4096
 	reconnect = 250 * time.Millisecond
+	ping      = 2 * time.Second // a connection on which two of them are not answered is dead
 )
 
 // Bus is a connection to the stream. Safe for concurrent use.
@@ -71,8 +72,9 @@ func (b *Bus) connect() (err error) {
 		nats.ReconnectWait(reconnect),
 		nats.ReconnectJitter(reconnect, reconnect),
 		nats.ReconnectBufSize(-1), // fail at once: what waits in a buffer is out of our hands
-		nats.PingInterval(5 * time.Second),
+		nats.PingInterval(ping),
 		nats.MaxPingsOutstanding(2),
+		nats.FlusherTimeout(b.o.Timeout), // of a write to a server that does not read; the default is a minute
 		nats.ReconnectHandler(func(*nats.Conn) { b.log.Info("NATS is back"); b.announce() }),
 		nats.DisconnectErrHandler(func(c *nats.Conn, err error) {
 			if !c.IsClosed() {

@@ -30,6 +30,22 @@
 // waited for without limit: Publish and Last return errors meanwhile, readers and
 // reactors resume, and [Bus.Healthy] tells.
 //
+// Waits, and what bounds them, where the other side died without a word:
+//
+//   - an acknowledgement of Publish: Timeout (5 s). A caller that waits for several
+//     waits for the slowest, since they are under way together.
+//   - a write to a server that reads nothing: Timeout, once the kernel's buffers are
+//     full, and the connection is then given up.
+//   - a connection that brings nothing at all: 4 to 6 s (two pings), then a server of
+//     the list at a time, 250 to 500 ms apart, each with Timeout to answer.
+//   - a reader whose consumer is gone, with the server that held it: 4 s (two
+//     heartbeats), then three requests of Timeout at most, repeated after 50 ms to 2 s.
+//   - an event that a dead reactor held: AckWait (10 s).
+//   - a request to a role whose process is dead: nothing after a kill, since the
+//     server sees the connection end. Where a whole machine vanished the server has to
+//     find out: with ping_interval 5s and ping_max 2, as in config/deploy/nats.conf,
+//     after 15 s, during which a request may meet the dead one and wait for Timeout.
+//
 // # Decisions
 //
 //   - A message carries when it was sent, in a header: with the server's own time of

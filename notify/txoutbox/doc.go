@@ -25,6 +25,21 @@
 // and how old the oldest is. A message that the stream would refuse is refused by
 // Append, with its transaction, because it would hold up all others.
 //
+// When the process that relays is killed, these waits follow each other until
+// events flow again; none of them is longer than what is said here:
+//
+//   - its lease runs out: 2 s from the last renewal, which is at most half a second
+//     before the kill. Its transactions end with its connections; a machine that
+//     vanished cannot hold the lease's row either, as the claim is one statement.
+//   - a standby looks: every half second. A question that is not answered within
+//     2 s is given up, and with it the connection.
+//   - the first batch: a read (5 s at most, usually a millisecond) and its
+//     acknowledgement by the stream (natsbus, 5 s at most, usually some).
+//   - what failed is repeated after 50 ms to 1.5 s.
+//
+// That is 3 s while database and stream answer. The commit's signal is not among
+// them: who relays looks every second although nobody has signalled.
+//
 // # Decisions
 //
 //   - One process relays, chosen by a lease in the database; the others stand by and

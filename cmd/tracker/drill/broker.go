@@ -84,6 +84,8 @@ jetstream { store_dir: %q, max_file_store: 2GB, max_memory_store: 256MB, sync_in
 cluster { name: drill, listen: %q, cluster_advertise: "127.0.0.1:1", no_advertise: true, pool_size: 1, routes: [%s] }
 max_payload: 1MB
 write_deadline: "5s"
+ping_interval: "5s"
+ping_max: 2
 lame_duck_duration: "30s"
 `, b.name, b.client, b.monitor, b.store, route, strings.Join(peers, ", "))
 }
