@@ -58,6 +58,7 @@ func relayFailover(ctx context.Context, s *session) (int, error) {
 		if err := rest(ctx, s.o.FailOver+2*time.Second); err != nil {
 			return n, err
 		}
+		s.stalled(ctx, s.o.FailOver)
 		if err := s.flows(ctx); err != nil {
 			return n, err
 		}

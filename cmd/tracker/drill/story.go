@@ -20,7 +20,8 @@ type Load struct {
 	pace    chan struct{} // a step each
 	gate    sync.RWMutex  // held for writing while the load rests
 	mu      sync.Mutex
-	open    []*Feed // feeds that are worth watching
+	open    []*Feed          // feeds that are worth watching
+	doing   map[string]doing // what each life is at
 	next    atomic.Int64
 	failed  chan error
 	working sync.WaitGroup
@@ -65,15 +66,40 @@ func (l *Load) pause() (resume func()) {
 	return l.gate.Unlock
 }
 
-// step waits for its turn, and does one thing.
-func (l *Load) step(ctx context.Context, do func() error) error {
+// doing is what a life is at, and since when.
+type doing struct {
+	what  string
+	since time.Time
+}
+
+// at notes what a life is at.
+func (w *life) at(what string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.Load.doing == nil {
+		w.Load.doing = map[string]doing{}
+	}
+	w.Load.doing[w.key] = doing{what, time.Now()}
+}
+
+// over forgets a life.
+func (w *life) over() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.Load.doing, w.key)
+}
+
+// step waits for the life's turn, and does one thing.
+func (w *life) step(ctx context.Context, what string, do func() error) error {
+	w.at("waits to " + what)
 	select {
 	case <-ctx.Done():
 		return ctx.Err()
-	case <-l.pace:
+	case <-w.pace:
 	}
-	l.gate.RLock()
-	defer l.gate.RUnlock()
+	w.gate.RLock()
+	defer w.gate.RUnlock()
+	w.at(what)
 	return do()
 }
 
@@ -116,7 +142,8 @@ type life struct {
 // live is a whole life.
 func (l *Load) live(ctx context.Context, n int) error {
 	w := &life{Load: l, key: rand.Text()}
-	if err := l.step(ctx, func() error { return w.create(ctx) }); err != nil {
+	defer w.over()
+	if err := w.step(ctx, "create", func() error { return w.create(ctx) }); err != nil {
 		return err
 	}
 	l.show(w.order)
@@ -125,9 +152,9 @@ func (l *Load) live(ctx context.Context, n int) error {
 		return err
 	}
 	if n%8 == 7 {
-		return l.step(ctx, func() error { return w.cancel(ctx) })
+		return w.step(ctx, "cancel", func() error { return w.cancel(ctx) })
 	}
-	if err := l.step(ctx, func() error { return w.ship(ctx) }); err != nil {
+	if err := w.step(ctx, "ship", func() error { return w.ship(ctx) }); err != nil {
 		return err
 	}
 	return w.carry(ctx, n)
@@ -154,7 +181,7 @@ func decisions() []string {
 func (w *life) pay(ctx context.Context, n int) error {
 	for try := 0; ; try++ {
 		decision := decisions()[(n+try)%len(decisions())]
-		if err := w.step(ctx, func() error { return w.attempt(ctx, try, decision) }); err != nil {
+		if err := w.step(ctx, "pay", func() error { return w.attempt(ctx, try, decision) }); err != nil {
 			return err
 		}
 		paid, err := w.outcome(ctx)
@@ -191,6 +218,7 @@ func (w *life) attempt(ctx context.Context, try int, decision string) error {
 
 // outcome waits until the payment has one, and the order knows.
 func (w *life) outcome(ctx context.Context) (paid bool, err error) {
+	w.at("learn what became of " + w.payment.ID)
 	for {
 		var p paymentAnswer
 		if err := w.rig.get(ctx, "/v1/payments/"+w.payment.ID, &p); err != nil {
@@ -210,6 +238,7 @@ func (w *life) outcome(ctx context.Context) (paid bool, err error) {
 
 // until waits for the order to be as it should.
 func (w *life) until(ctx context.Context, ok func(orderAnswer) bool) error {
+	w.at("see it in " + w.order.ID)
 	for {
 		var o orderAnswer
 		if err := w.rig.get(ctx, "/v1/orders/"+w.order.ID, &o); err != nil {
@@ -251,12 +280,12 @@ func (w *life) ship(ctx context.Context) error {
 func (w *life) carry(ctx context.Context, n int) error {
 	for move := range w.moves {
 		status := []string{"in_transit", "delayed"}[move%2]
-		if err := w.step(ctx, func() error { return w.report(ctx, move, status) }); err != nil {
+		if err := w.step(ctx, "report", func() error { return w.report(ctx, move, status) }); err != nil {
 			return err
 		}
 	}
 	if n%4 == 1 {
-		if err := w.step(ctx, func() error { return w.refund(ctx, 500) }); err != nil {
+		if err := w.step(ctx, "refund", func() error { return w.refund(ctx, 500) }); err != nil {
 			return err
 		}
 		// A refund that begins after the delivery reopens a closed feed, and a watcher
@@ -265,7 +294,7 @@ func (w *life) carry(ctx context.Context, n int) error {
 			return err
 		}
 	}
-	return w.step(ctx, func() error { return w.report(ctx, w.moves, "delivered") })
+	return w.step(ctx, "deliver", func() error { return w.report(ctx, w.moves, "delivered") })
 }
 
 func (w *life) report(ctx context.Context, move int, status string) error {
