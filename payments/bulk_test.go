@@ -193,7 +193,9 @@ func TestList_pages_and_filters(t *testing.T) {
 			r.Fatalf("by the provider's reference %q: %v %v", named, err, page)
 		}
 		var bad *payments.InvalidError
-		for _, f := range []payments.Filter{{Reference: "a\x00"}, {OrderID: "\xff"}, {Limit: 101}} {
+		for _, f := range []payments.Filter{
+			{Reference: "a\x00"}, {OrderID: "\xff"}, {Limit: 101}, {Status: "paid"}, {OrderID: order[:9]}, {StartingAfter: order}, {StartingAfter: "7"},
+		} {
 			if _, err := r.svc.List(r.Context(), merchant, f); !errors.As(err, &bad) {
 				r.Fatalf("%+v: %v", f, err)
 			}

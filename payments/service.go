@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -126,19 +127,24 @@ func (s *Service) List(ctx context.Context, merchant string, f Filter) (Page, er
 	return s.store.List(ctx, merchant, f)
 }
 
-// checkFilter keeps from the database what no payment can have and some
-// databases refuse to compare with.
+// checkFilter refuses what no payment can have: a filter that is misspelt, or the
+// cursor of another list, must not look like the end of this one.
 func checkFilter(f Filter) error {
 	var bad []FieldError
 	if f.Limit < 0 || f.Limit > 100 {
 		bad = append(bad, FieldError{"/limit", "out_of_range", "must be 1 to 100"})
 	}
-	for _, field := range []struct{ pointer, value string }{
-		{"/order_id", f.OrderID}, {"/reference", f.Reference}, {"/status", string(f.Status)}, {"/starting_after", f.StartingAfter},
-	} {
-		if !utf8.ValidString(field.value) || strings.ContainsFunc(field.value, unicode.IsControl) {
-			bad = append(bad, FieldError{field.pointer, "invalid", "must be text without control characters"})
-		}
+	if f.OrderID != "" && !eventwire.ValidID(eventwire.PrefixOrder, f.OrderID) {
+		bad = append(bad, FieldError{"/order_id", "invalid", "must be the id of an order"})
+	}
+	if f.StartingAfter != "" && !eventwire.ValidID(eventwire.PrefixPayment, f.StartingAfter) {
+		bad = append(bad, FieldError{"/starting_after", "invalid", "must be the id of a payment"})
+	}
+	if f.Status != "" && !slices.Contains(Statuses(), f.Status) {
+		bad = append(bad, FieldError{"/status", "unknown", "must be a status of payments"})
+	}
+	if !utf8.ValidString(f.Reference) || strings.ContainsFunc(f.Reference, unicode.IsControl) {
+		bad = append(bad, FieldError{"/reference", "invalid", "must be text without control characters"})
 	}
 	if len(bad) > 0 {
 		return &InvalidError{bad}

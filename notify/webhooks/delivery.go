@@ -1,6 +1,13 @@
 package webhooks
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"tracker/notify/eventwire"
+)
 
 // State is where one event stands on its way to one endpoint.
 type State string
@@ -59,6 +66,29 @@ type AttemptFilter struct {
 	EventID       string
 	StartingAfter string // the id of the last attempt of the page before
 	Limit         int    // 1 to 100; 0 means 20
+}
+
+const prefixAttempt = "att_"
+
+// check refuses what no attempt can have: the cursor of another list must not look
+// like the end of this one, and some databases refuse to compare with a NUL.
+func (f AttemptFilter) check() error {
+	var bad []FieldError
+	if f.Limit < 1 || f.Limit > 100 {
+		bad = append(bad, FieldError{"/limit", "out_of_range", "must be from 1 to 100"})
+	}
+	if f.StartingAfter != "" && !eventwire.ValidID(prefixAttempt, f.StartingAfter) {
+		bad = append(bad, FieldError{"/starting_after", "invalid", "must be the id of an attempt"})
+	}
+	for _, text := range []struct{ pointer, value string }{{"/subject", f.Subject}, {"/event_id", f.EventID}} {
+		if !utf8.ValidString(text.value) || strings.ContainsFunc(text.value, unicode.IsControl) {
+			bad = append(bad, FieldError{text.pointer, "invalid", "must be text without control characters"})
+		}
+	}
+	if bad != nil {
+		return &InvalidError{Fields: bad}
+	}
+	return nil
 }
 
 // AttemptPage is one page of the log.

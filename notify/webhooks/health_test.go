@@ -217,6 +217,12 @@ func TestService_attempt_log(t *testing.T) {
 		if _, err := w.Attempts(t.Context(), "mer_other", webhooks.AttemptFilter{Endpoint: id}); !errors.Is(err, webhooks.ErrNotFound) {
 			t.Errorf("a foreign endpoint's log: %v", err)
 		}
+		var invalid *webhooks.InvalidError
+		for _, f := range []webhooks.AttemptFilter{{StartingAfter: a.Subject}, {StartingAfter: "7"}, {Subject: "a\x00"}, {EventID: "\xff"}, {Limit: 101}} {
+			if _, err := w.Attempts(t.Context(), w.merchant, f); !errors.As(err, &invalid) {
+				t.Errorf("%+v: %v", f, err)
+			}
+		}
 	})
 }
 

@@ -28,7 +28,7 @@ func (s *Service) judge(r Record, d Delivery, a answer, start time.Time) *verdic
 		v.Delivery.FirstTry = start
 	}
 	v.Attempt = Attempt{
-		ID: eventwire.NewID("att_", start), Endpoint: r.ID, EventID: d.EventID, EventType: d.EventType, Subject: d.Subject,
+		ID: eventwire.NewID(prefixAttempt, start), Endpoint: r.ID, EventID: d.EventID, EventType: d.EventType, Subject: d.Subject,
 		Seq: d.Seq, Try: v.Delivery.Tries, At: start, Duration: a.took.Milliseconds(), Status: a.status, Error: a.problem, Excerpt: a.excerpt,
 	}
 	if a.ok() {

@@ -214,8 +214,8 @@ func (s *Service) Attempts(ctx context.Context, merchant string, f AttemptFilter
 	if f.Limit == 0 {
 		f.Limit = 20
 	}
-	if f.Limit < 1 || f.Limit > 100 {
-		return AttemptPage{}, invalid("/limit", "out_of_range", "must be from 1 to 100")
+	if err := f.check(); err != nil {
+		return AttemptPage{}, err
 	}
 	if f.Endpoint != "" {
 		if _, err := s.store.Get(ctx, merchant, f.Endpoint); err != nil {
