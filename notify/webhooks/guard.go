@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 )
 
 // BlockedAddressError says that a name led to an address that webhooks must not
@@ -90,15 +93,43 @@ func (g guard) checkURL(ctx context.Context, raw string, r Resolver) *InvalidErr
 	case u.User != nil || u.Fragment != "":
 		return invalid("/url", "invalid_url", "must have no user, password or fragment")
 	}
-	if g.allowPrivate {
-		return nil
+	if err := checkHost(u); err != nil || g.allowPrivate {
+		return err
 	}
 	if a, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return g.explain(a)
 	}
+	return g.checkName(ctx, strings.ToLower(strings.TrimSuffix(u.Hostname(), ".")), r)
+}
+
+// checkHost refuses what is neither a name nor an address in its usual form. Some
+// resolvers take 2130706433, 0x7f.1 or ①②⑦.0.0.1 for an address: whoever writes so
+// hides something or has made a mistake.
+func checkHost(u *url.URL) *InvalidError {
+	host := u.Hostname()
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return invalid("/url", "invalid_url", "must have a port from 1 to 65535, or none")
+		}
+	}
+	if strings.ContainsFunc(host, func(r rune) bool { return r > unicode.MaxASCII }) {
+		return invalid("/url", "invalid_url", "must have an ASCII host: write an international name in its xn-- form")
+	}
+	if _, err := netip.ParseAddr(host); err == nil {
+		return nil
+	}
+	labels := strings.Split(strings.TrimSuffix(host, "."), ".")
+	last := labels[len(labels)-1]
+	if _, err := strconv.ParseUint(last, 0, 64); err == nil || strings.Trim(last, "0123456789") == "" {
+		return invalid("/url", "invalid_url", "must have a host name, or an address in full such as 203.0.113.7")
+	}
+	return nil
+}
+
+func (g guard) checkName(ctx context.Context, host string, r Resolver) *InvalidError {
 	ctx, cancel := context.WithTimeout(ctx, lookupTimeout)
 	defer cancel()
-	list, err := r.LookupNetIP(ctx, "ip", u.Hostname())
+	list, err := r.LookupNetIP(ctx, "ip", host)
 	if err != nil {
 		return nil
 	}
