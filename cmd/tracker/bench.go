@@ -20,6 +20,7 @@ type benchCommand struct {
 	Longpoll   benchLongPoll   `cmd:"" help:"Many wait for one payment by long poll."`
 	Callback   benchCallback   `cmd:"" help:"From a bank's signed callback to the answer of a checkout page that waits."`
 	Latency    benchLatency    `cmd:"" help:"From a REST call that changes an order to the event in a client."`
+	Apart      benchApart      `cmd:"" help:"The same where the roles are in processes of their own (PostgreSQL)."`
 	Transports benchTransports `cmd:"" help:"Short poll, long poll, SSE and WebSocket on the same changes."`
 	Orders     benchOrders     `cmd:"" help:"New orders per second, beside the same writes by themselves."`
 	Webhooks   benchWebhooks   `cmd:"" help:"Deliveries to many endpoints, with and without hanging ones among them."`

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,6 +37,12 @@ const callers = 64
 
 // startWhole starts the program; database is a URL, or empty for SQLite.
 func startWhole(ctx context.Context, database string) (*whole, error) {
+	return startServe(ctx, "TRACKER_DATABASE_URL="+database)
+}
+
+// startServe starts the program with everything inside, but for what the variables
+// say.
+func startServe(ctx context.Context, vars ...string) (*whole, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -45,6 +52,11 @@ func startWhole(ctx context.Context, database string) (*whole, error) {
 		return nil, err
 	}
 	key, addr, admin := "sk_test_"+rand.Text(), freePort(), freePort()
+	for _, v := range vars {
+		if given, ok := strings.CutPrefix(v, "TRACKER_SANDBOX_KEY="); ok {
+			key = given
+		}
+	}
 	bankSecret := newBankSecret()
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {
@@ -57,9 +69,10 @@ func startWhole(ctx context.Context, database string) (*whole, error) {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = append(os.Environ(), "TRACKER_SANDBOX=true", "TRACKER_SANDBOX_KEY="+key, "TRACKER_DATA_DIR="+filepath.Join(dir, "data"),
 		"TRACKER_ADDR="+addr, "TRACKER_ADMIN_ADDR="+admin, "TRACKER_BANK_ADDR="+freePort(), "TRACKER_LOG_LEVEL=error", "TRACKER_DRAIN=1ms",
-		"TRACKER_DATABASE_URL="+database, "TRACKER_NATS_URL=", "TRACKER_PUBLIC_URL=", "TRACKER_BANK_URL=", "TRACKER_ROLES=orders,payments,notify,web",
+		"TRACKER_DATABASE_URL=", "TRACKER_NATS_URL=", "TRACKER_PUBLIC_URL=", "TRACKER_BANK_URL=", "TRACKER_ROLES=orders,payments,notify,web",
 		"TRACKER_BANK_SECRET="+bankSecret, "TRACKER_TOKEN_SECRET="+rand.Text()+rand.Text(),
 		"TRACKER_LIMIT_READS=0", "TRACKER_LIMIT_WRITES=0", "TRACKER_LIMIT_CONNECTS=0", "TRACKER_MAX_WATCHERS=0", "TRACKER_MAX_WATCHERS_PER_ADDRESS=0", "TRACKER_MAX_WATCHERS_PER_ORDER=0")
+	cmd.Env = append(cmd.Env, vars...) // the last one of a name counts
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}

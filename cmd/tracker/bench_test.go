@@ -117,6 +117,27 @@ func TestBench_orders_on_PostgreSQL(t *testing.T) {
 	}
 }
 
+// The roles are where they should be: what is watched in one process was changed in
+// another, and nothing is missed on the way.
+func TestBench_apart(t *testing.T) {
+	t.Parallel()
+	program, err := binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := benched(t, program, "apart", "--orders", "10", "--rate", "20", "--for", "2s", "--rounds", "2", "--database-url", postgresURL(t))
+	counted := map[string]int{}
+	for _, f := range r.Figures {
+		counted[f.Lane]++
+		if strings.HasPrefix(f.Name, "event at the client") && f.Value <= 0 {
+			t.Errorf("%s, %s: %v", f.Lane, f.Name, f.Value)
+		}
+	}
+	if counted["one process"] != 7 || counted["by role"] != 7 || len(r.Targets) != 1 {
+		t.Errorf("%v, %v", counted, r.Targets)
+	}
+}
+
 // benched runs one measurement and returns its report. The program and all that
 // it starts have the race detector in them.
 func benched(t *testing.T, program string, args ...string) report {
@@ -142,7 +163,7 @@ func benched(t *testing.T, program string, args ...string) report {
 
 func TestBench_refuses_what_cannot_be(t *testing.T) {
 	t.Parallel()
-	for _, args := range []string{"idle --clients 0", "idle --most 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "stalled --runs 5", "latency --rate 0", "callback --payments 0", "callback --rate 1", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
+	for _, args := range []string{"idle --clients 0", "idle --most 0", "fanout --clients 20000", "publish --watched 0", "storm --clients 0", "stalled --runs 5", "latency --rate 0", "callback --payments 0", "callback --rate 1", "apart --rate 0", "orders --clients 0", "webhooks --rate 0", "--clients 0"} {
 		var out bytes.Buffer
 		code := run(t.Context(), append([]string{"bench"}, strings.Fields(args)...), func(string) string { return "" }, &out, &out)
 		if code != exitFailure || !strings.Contains(out.String(), "must be") {
