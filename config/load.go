@@ -97,6 +97,9 @@ func (r *reader) checkTogether(c Config) {
 	if !slices.Contains([]int{1, 3, 5}, c.NATSReplicas) {
 		r.wrong("TRACKER_NATS_REPLICAS", "must be 1, 3 or 5")
 	}
+	if c.DatabaseListenURL != "" && c.DatabaseURL == "" {
+		r.wrong("TRACKER_DATABASE_LISTEN_URL", "needs TRACKER_DATABASE_URL: it is another way to the same PostgreSQL")
+	}
 	if c.NATSReplicas > 1 && c.NATSURL == "" {
 		r.wrong("TRACKER_NATS_REPLICAS", "needs TRACKER_NATS_URL: the embedded server keeps one copy")
 	}

@@ -38,6 +38,13 @@ func mistakes() []mistake {
 			return map[string]string{"TRACKER_DATABASE_URL": strings.Replace(postgresURL(t), "?", "_not?", 1)}
 		}, []string{"TRACKER_DATABASE_URL", "does not exist"}},
 		{"two databases", env("TRACKER_DATABASE_URL", "postgres://a:hunter2@127.0.0.1/x,postgres://b:hunter2@127.0.0.1/y"), []string{"TRACKER_DATABASE_URL names more than one database"}},
+		{"a way to listen to no database", env("TRACKER_DATABASE_LISTEN_URL", "postgres://u:hunter2@127.0.0.1:1/x"), []string{"TRACKER_DATABASE_LISTEN_URL needs TRACKER_DATABASE_URL"}},
+		{"a file in the place of the database", func(t *testing.T, dir string) map[string]string {
+			file(t, dir, "tracker.db", "hunter2, and no database")
+			return map[string]string{"TRACKER_DATA_DIR": dir}
+		}, []string{"TRACKER_DATA_DIR: ", "tracker.db"}},
+		{"what is kept is too short, and says so together", env("TRACKER_STREAM_MAX_AGE", "1m", "TRACKER_STREAM_MAX_BYTES", "1", "TRACKER_OUTBOX_RETENTION", "0"),
+			[]string{"TRACKER_STREAM_MAX_AGE must be 1h0m0s or more", "TRACKER_STREAM_MAX_BYTES must be 64 MiB or more", "TRACKER_OUTBOX_RETENTION must be 10m0s or more"}},
 		{"the broker keeps no streams", func(t *testing.T, _ string) map[string]string {
 			return map[string]string{"TRACKER_NATS_URL": startBroker(t, &broker.Options{})}
 		}, []string{"TRACKER_NATS_URL", "JetStream is not enabled"}},

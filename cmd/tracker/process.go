@@ -166,7 +166,10 @@ func connectDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, n
 	db, err := dbconn.Open(ctx, dbconn.Options{
 		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
 	})
-	if err != nil {
+	switch {
+	case err != nil && cfg.DatabaseURL == "":
+		return nil, fmt.Errorf("TRACKER_DATA_DIR: %w", err)
+	case err != nil:
 		return nil, fmt.Errorf("TRACKER_DATABASE_URL: %w", err)
 	}
 	return db, nil
