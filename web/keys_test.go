@@ -59,6 +59,10 @@ func TestKeys_never_exceed_their_maker(t *testing.T) {
 	s := sqliteStack(t)
 	narrow := header{"Authorization": "Bearer " + s.newKey(s.merchant.ID, apikeys.Read, apikeys.Write)}
 	wantProblem(t, s.do(http.MethodPost, "/v1/keys", `{"scopes":["read","refunds"]}`, narrow), http.StatusUnprocessableEntity, "invalid_request", "/scopes/1")
+	unknown := wantProblem(t, s.do(http.MethodPost, "/v1/keys", `{"scopes":["read","root"]}`, narrow), http.StatusUnprocessableEntity, "invalid_request", "/scopes/1")
+	if field := unknown["errors"].([]any)[0].(map[string]any); field["code"] != "unknown_scope" {
+		t.Errorf("an unknown scope is %v", field)
+	}
 	if scopes := s.do(http.MethodPost, "/v1/keys", ``, narrow).json(t)["scopes"].([]any); len(scopes) != 2 {
 		t.Errorf("default scopes %v", scopes)
 	}

@@ -77,10 +77,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	if err := parsed.Run(out); err != nil {
 		fmt.Fprintln(stderr, "tracker:", err)
+		if wrong := (*usageError)(nil); errors.As(err, &wrong) {
+			fmt.Fprintf(stderr, "Try: %s --help\n", commandIn(parsed))
+			return exitUsage
+		}
 		return exitFailure
 	}
 	return exitOK
 }
+
+// usageError says that the command line, or a variable that stands for a flag, is
+// not what it must be. Nothing was done.
+type usageError struct{ err error }
+
+func (e *usageError) Error() string { return e.err.Error() }
+func (e *usageError) Unwrap() error { return e.err }
+
+// misused makes a *usageError.
+func misused(format string, args ...any) error { return &usageError{fmt.Errorf(format, args...)} }
 
 // helpOfVariables offers the help text of each variable to the tags of the
 // flags of the same name: ${addr_help} is the help of TRACKER_ADDR.
@@ -102,8 +116,12 @@ func commandOf(err error) string {
 	if !errors.As(err, &wrong) || wrong.Context == nil {
 		return "tracker"
 	}
+	return commandIn(wrong.Context)
+}
+
+func commandIn(parsed *kong.Context) string {
 	names := []string{"tracker"}
-	for _, part := range wrong.Context.Path {
+	for _, part := range parsed.Path {
 		if part.Command != nil {
 			names = append(names, part.Command.Name)
 		}

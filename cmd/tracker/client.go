@@ -29,11 +29,11 @@ func (r remote) dial(out *console) (*apiClient, error) {
 	address := firstOf(r.URL, out.getenv("TRACKER_URL"), "http://127.0.0.1:8080")
 	base, err := url.Parse(address)
 	if err != nil || base.Host == "" || (base.Scheme != "http" && base.Scheme != "https") {
-		return nil, fmt.Errorf("TRACKER_URL must be an address such as http://127.0.0.1:8080, not %q", address)
+		return nil, misused("TRACKER_URL (or --url) must be an address such as http://127.0.0.1:8080, not %q", address)
 	}
 	key := firstOf(r.Key, out.getenv("TRACKER_KEY"))
 	if key == "" {
-		return nil, errors.New("a key is needed: give --key or set TRACKER_KEY (in the sandbox, the server prints one when it starts)")
+		return nil, misused("a key is needed: give --key or set TRACKER_KEY (in the sandbox, the server prints one when it starts)")
 	}
 	if out.transport != nil {
 		return &apiClient{base: base, key: key, http: &http.Client{Transport: out.transport}}, nil
@@ -76,14 +76,32 @@ type apiError struct {
 
 func (e *apiError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s (%d %s)", firstOf(e.Detail, e.Title, http.StatusText(e.Status)), e.Status, e.Code)
+	said := firstOf(e.Detail, e.Title, http.StatusText(e.Status))
+	fmt.Fprintf(&b, "%s (%d %s)", said, e.Status, e.Code)
 	for _, f := range e.Errors {
-		fmt.Fprintf(&b, "\n  %s %s", firstOf(f.Pointer, f.Parameter), f.Detail)
+		if line := firstOf(f.Pointer, f.Parameter) + " " + f.Detail; line != strings.TrimSuffix(said, ".") {
+			b.WriteString("\n  " + line)
+		}
+	}
+	if hint := hintOf(e.Code); hint != "" {
+		b.WriteString("\n  " + hint)
 	}
 	if e.RequestID != "" {
 		fmt.Fprintf(&b, "\n  request %s", e.RequestID)
 	}
 	return b.String()
+}
+
+// hintOf says what to look at on the command line, where a problem speaks of the
+// request.
+func hintOf(code string) string {
+	switch code {
+	case "unauthorized":
+		return "check --key or TRACKER_KEY: it may be mistyped, revoked, or of another tracker than --url or TRACKER_URL"
+	case "not_found":
+		return "check the id, and that the key is of the same merchant and mode"
+	}
+	return ""
 }
 
 // passing reports whether the same request may succeed later.
@@ -215,7 +233,7 @@ func resource(id string) (path string, err error) {
 	case strings.HasPrefix(id, "pay_"):
 		return "/v1/payments/" + url.PathEscape(id), nil
 	}
-	return "", fmt.Errorf("%q is not the id of an order (ord_…) or a payment (pay_…)", id)
+	return "", misused("%q is not the id of an order (ord_…) or a payment (pay_…)", id)
 }
 
 // printJSON prints an answer of the API, indented.

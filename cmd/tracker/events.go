@@ -7,7 +7,10 @@ import (
 	"net/http"
 	"path"
 	"slices"
+	"strings"
 	"time"
+
+	"tracker/notify/eventwire"
 )
 
 // eventsCommand groups what can be done with all events of a merchant.
@@ -43,20 +46,19 @@ func (c *eventsTail) Run(ctx context.Context, out *console) error {
 	})
 }
 
-// follow reads the merchant's firehose and hands on what is selected. The stream
-// begins with the oldest event it holds; what is too old is passed over by the
-// server's clock.
+// follow reads the merchant's firehose and hands on what is selected. What is older
+// than --since is passed over by the server's clock.
 func (c selection) follow(ctx context.Context, api *apiClient, out *console, do func(eventView, []byte) error) error {
 	for _, pattern := range c.Events {
-		if _, err := path.Match(pattern, ""); err != nil {
-			return fmt.Errorf("--events %q: %w", pattern, err)
+		if !slices.ContainsFunc(eventwire.Types(), typeLike(pattern)) {
+			return misused("--events: no event is of type %q; there are %s", pattern, strings.Join(eventwire.Types(), ", "))
 		}
 	}
 	from, err := c.from(ctx, api)
 	if err != nil {
 		return err
 	}
-	s := &feedReader{client: api, path: "/v1/events"}
+	s := &feedReader{client: api, path: c.path()}
 	s.lost, s.back = reportBreaks(out, func() string { return firstOf(s.cursor, "the beginning") })
 	s.event = func(f frame) error {
 		var e eventView
@@ -75,15 +77,27 @@ func (c selection) follow(ctx context.Context, api *apiClient, out *console, do 
 }
 
 func (c selection) wants(eventType string) bool {
-	return len(c.Events) == 0 || slices.ContainsFunc(c.Events, func(pattern string) bool {
-		ok, _ := path.Match(pattern, eventType) // checked before
-		return ok
-	})
+	return len(c.Events) == 0 || slices.ContainsFunc(c.Events, func(pattern string) bool { return typeLike(pattern)(eventType) })
+}
+
+func typeLike(pattern string) func(eventType string) bool {
+	return func(eventType string) bool {
+		ok, err := path.Match(pattern, eventType)
+		return err == nil && ok
+	}
+}
+
+// path begins with the oldest event of the stream only where old ones are meant.
+func (c selection) path() string {
+	if c.All || c.Since > 0 {
+		return "/v1/events"
+	}
+	return "/v1/events?after=latest"
 }
 
 // from is the time of the oldest event that is meant, by the server's clock.
 func (c selection) from(ctx context.Context, api *apiClient) (time.Time, error) {
-	if c.All {
+	if c.All || c.Since <= 0 {
 		return time.Time{}, nil
 	}
 	req, err := api.request(ctx, http.MethodGet, "/v1/merchant", nil)

@@ -66,7 +66,7 @@ func keyState(k keyView) string {
 	case k.Current:
 		return "in use here"
 	}
-	return "live"
+	return "active"
 }
 
 func timeOr(t *time.Time, none string) string {

@@ -42,11 +42,11 @@ func (c *listenCommand) Run(ctx context.Context, out *console) error {
 	}
 	to, err := url.Parse(c.ForwardTo)
 	if err != nil || to.Host == "" {
-		return fmt.Errorf("--forward-to must be an address such as http://127.0.0.1:3000/webhooks, not %q", c.ForwardTo)
+		return misused("--forward-to must be an address such as http://127.0.0.1:3000/webhooks, not %q", c.ForwardTo)
 	}
 	secret := firstOf(c.Secret, webhooks.NewSecret())
 	if _, err := webhooks.Sign([]string{secret}, "evt_check", time.Now(), nil); err != nil {
-		return fmt.Errorf("--secret: %w", err)
+		return misused("--secret must be whsec_ and base64, as an endpoint's: %w", err)
 	}
 	fmt.Fprintf(out.stdout, "Forwarding to %s\nSigned with %s\n", c.ForwardTo, secret)
 	f := &forwarder{to: c.ForwardTo, secret: secret, tries: max(c.Tries, 1), out: out, json: c.JSON,

@@ -39,7 +39,7 @@ const mostBody = 1 << 20
 func (c *receiveCommand) Run(ctx context.Context, out *console) error {
 	check, err := standardwebhooks.NewWebhook(c.Secret)
 	if err != nil {
-		return fmt.Errorf("--secret: %w", err)
+		return misused("--secret must be whsec_ and base64, as it was shown when the endpoint was made: %w", err)
 	}
 	listener, err := net.Listen("tcp", c.Addr)
 	if err != nil {

@@ -142,15 +142,20 @@ func TestWatch_ends_with_the_context(t *testing.T) {
 	}
 }
 
-// firehose serves the events once and then stays silent.
+// firehose serves the events once and then stays silent; to who asks for the
+// latest, the last two, which came after that.
 func firehose(api *fakeAPI, events ...string) {
 	api.on("GET /v1/merchant", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Date", time.Date(2026, 11, 23, 9, 0, 3, 0, time.UTC).Format(http.TimeFormat))
 	})
-	api.on("GET /v1/events", func(w http.ResponseWriter, r *http.Request) {
-		writeSSE(w, strings.Join(events, ""))
-		<-r.Context().Done()
-	})
+	serve := func(events ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			writeSSE(w, strings.Join(events, ""))
+			<-r.Context().Done()
+		}
+	}
+	api.on("GET /v1/events", serve(events...))
+	api.on("GET /v1/events?after=latest", serve(append([]string{"id: now\n\n"}, events[len(events)-2:]...)...))
 }
 
 func TestEventsTail_selects(t *testing.T) {
@@ -162,10 +167,11 @@ func TestEventsTail_selects(t *testing.T) {
 		}
 	}
 	for _, c := range []struct{ args, want string }{
-		{"", "3 4"}, // by the server's clock, which stands at 3
+		{"", "3 4"},             // what came after the beginning
+		{"--since 1s", "2 3 4"}, // by the server's clock, which stands at 3
 		{"--since 2s", "1 2 3 4"},
 		{"--all --events order.c*", "3 4"},
-		{"--all --events order.paid,payment.*", "2"},
+		{"--all --events order.confirmed,payment.*", "3"},
 	} {
 		t.Run(c.args, func(t *testing.T) {
 			t.Parallel()

@@ -279,8 +279,12 @@ func TestTools_failures(t *testing.T) {
 		{"watch ord_missing", "(404 not_found)"},
 		{"listen --forward-to nowhere", "--forward-to must be an address"},
 		{"listen --forward-to http://127.0.0.1:1/ --secret whsec_%%", "--secret"},
+		{"events tail --events order.confrimed", `no event is of type "order.confrimed"; there are order.created`},
+		{"listen --forward-to http://127.0.0.1:1/ --events [", "no event is of type"},
+		{"orders get ord_missing", "check the id"},
+		{"orders get ord_1 --key sk_wrong", "check --key or TRACKER_KEY"},
 		{"payments review pay_1 perhaps", "must be one of"},
-		{"orders get ord_1 --url 127.0.0.1:8080", "TRACKER_URL must be an address"},
+		{"orders get ord_1 --url 127.0.0.1:8080", "TRACKER_URL (or --url) must be an address"},
 		{"orders get ord_1 --url http://127.0.0.1:1", "nothing answers at 127.0.0.1:1"},
 		{"orders get ord_1 --key sk_wrong", "(401 unauthorized)"},
 		{"trigger fault slow", "the bank's secret is needed"},
@@ -291,6 +295,33 @@ func TestTools_failures(t *testing.T) {
 		}
 		if err != nil && strings.Contains(err.Error(), "sk_") {
 			t.Errorf("%s: the key is in the error: %v", c.args, err)
+		}
+	}
+}
+
+// What stands wrongly on the command line ends with 2 and says where to read on;
+// what went wrong later ends with 1.
+func TestRun_tells_misuse_from_failure(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"TRACKER_URL": "http://127.0.0.1:1", "TRACKER_KEY": "sk_test_cli"}
+	for _, c := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"listen --forward-to nowhere", exitUsage, "--forward-to must be an address"},
+		{"listen --forward-to http://127.0.0.1:1/ --secret whsec_%%", exitUsage, "Try: tracker listen --help"},
+		{"receive --secret whsec_%%", exitUsage, "--secret must be whsec_ and base64"},
+		{"events tail --events order.confrimed", exitUsage, "Try: tracker events tail --help"},
+		{"watch shp_1", exitUsage, "is not the id of an order"},
+		{"orders list --url nonsense", exitUsage, "TRACKER_URL (or --url) must be an address"},
+		{"orders", exitUsage, "Try: tracker orders --help"},
+		{"orders list", exitFailure, "nothing answers at 127.0.0.1:1"},
+	} {
+		var stdout, stderr lockedBuffer
+		code := run(t.Context(), strings.Fields(c.args), func(name string) string { return env[name] }, &stdout, &stderr)
+		if code != c.code || !strings.Contains(stderr.String(), c.want) {
+			t.Errorf("%s: %d, want %d\n%s", c.args, code, c.code, stderr.String())
 		}
 	}
 }
