@@ -18,12 +18,14 @@ import (
 type attack struct {
 	name string
 	run  func(ctx context.Context, t *target)
+	ends bool // the server has to put an end to it, connection by connection
 }
 
 func attacks() []attack {
 	return []attack{
-		{"slowloris", slowloris}, {"connects", floodOfConnects}, {"idle connections", idleConnections}, {"bad tokens", badTokens}, {"random orders", randomOrders},
-		{"random watchers", randomWatchers}, {"huge headers", hugeHeaders}, {"rapid resets", rapidResets}, {"idempotency keys", idempotencyKeys},
+		{name: "slowloris", run: slowloris, ends: true}, {name: "connects", run: floodOfConnects}, {name: "idle connections", run: idleConnections, ends: true},
+		{name: "bad tokens", run: badTokens}, {name: "random orders", run: randomOrders}, {name: "random watchers", run: randomWatchers},
+		{name: "huge headers", run: hugeHeaders, ends: true}, {name: "rapid resets", run: rapidResets, ends: true}, {name: "idempotency keys", run: idempotencyKeys},
 	}
 }
 
@@ -127,6 +129,9 @@ func (s *session) attack(ctx context.Context, t *target, a attack) (note string,
 	}
 	if s.o.Strict && least.ratio() > slower {
 		s.load.fail(fmt.Errorf("%s: a healthy client's p99 went from %s to %s", a.name, least.calm, least.hit))
+	}
+	if a.ends && t.refused.Load() == 0 {
+		s.load.fail(fmt.Errorf("%s: nothing was cut", a.name))
 	}
 	if n := t.served.Load(); n > 0 {
 		s.load.fail(fmt.Errorf("%s: %d hostile requests were served", a.name, n))

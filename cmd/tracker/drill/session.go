@@ -153,19 +153,22 @@ func (s *session) totals(ctx context.Context, v *Verdict) {
 			v.fault(&v.Money, int64(n), "%v payments are overdue", n)
 		}
 	}
-	waiting, orders, payments, err := s.rig.count(ctx)
+	have, err := s.rig.count(ctx)
 	if err != nil {
 		v.fault(&v.Unsure, 1, "the database cannot be asked: %v", err)
 		return
 	}
 	wantOrders, wantPayments := s.history.Made()
-	if waiting > 0 {
-		v.fault(&v.Lost, waiting, "%d events wait in the outbox", waiting)
+	if have.Waiting > 0 {
+		v.fault(&v.Lost, have.Waiting, "%d events wait in the outbox", have.Waiting)
+	}
+	if have.Neglected > 0 {
+		v.fault(&v.Money, have.Neglected, "%d payments are due to be looked after, and nobody does", have.Neglected)
 	}
 	for _, k := range []struct {
 		name      string
 		have, was int64
-	}{{"orders", orders, wantOrders}, {"payments", payments, wantPayments}} {
+	}{{"orders", have.Orders, wantOrders}, {"payments", have.Payments, wantPayments}} {
 		if k.have > k.was {
 			v.fault(&v.Twice, k.have-k.was, "%d %s were accepted, and the database has %d", k.was, k.name, k.have)
 		}
@@ -183,18 +186,29 @@ func (r *Rig) sql(ctx context.Context) (*dbconn.DB, error) {
 	return dbconn.Open(ctx, dbconn.Options{URL: "postgres://tracker@" + r.pg.addr + "/postgres?sslmode=disable", Logger: slog.New(slog.DiscardHandler)})
 }
 
-// count asks the database for events that wait, orders, and payments.
-func (r *Rig) count(ctx context.Context) (waiting, orders, payments int64, err error) {
+// counts are what only the database knows.
+type counts struct {
+	Waiting   int64 // events
+	Orders    int64
+	Payments  int64
+	Neglected int64 // payments that should have been looked after
+}
+
+// late is how long a payment may be due. A verdict that finds one is asked for
+// again until patience ends, which those that are only being worked on do not see.
+const late = 3 * time.Second
+
+func (r *Rig) count(ctx context.Context) (n counts, err error) {
 	db, err := r.sql(ctx)
 	if err != nil {
-		return 0, 0, 0, err
+		return n, err
 	}
 	defer db.Close()
-	var n struct{ Waiting, Orders, Payments int64 }
 	const query = `SELECT (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS waiting,
-		(SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM payments) AS payments`
-	err = db.Read(ctx).Raw(query).Scan(&n).Error
-	return n.Waiting, n.Orders, n.Payments, err
+		(SELECT count(*) FROM orders) AS orders, (SELECT count(*) FROM payments) AS payments,
+		(SELECT count(*) FROM payments WHERE closed = 0 AND (next_check_at IS NULL OR next_check_at < ?)) AS neglected`
+	err = db.Read(ctx).Raw(query, time.Now().Add(-late).UnixMilli()).Scan(&n).Error
+	return n, err
 }
 
 // errNoMetric says that a process has no such figure.
