@@ -1,7 +1,9 @@
 package orders
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"tracker/notify/eventwire"
 )
@@ -10,11 +12,11 @@ import (
 func checkFilter(f Filter) error {
 	c := &checker{}
 	c.between("/limit", int64(f.Limit), 1, MaxLimit)
-	each(c, "/status", f.Status, Status.Valid)
-	each(c, "/payment_status", f.PaymentStatus, PaymentStatus.Valid)
-	each(c, "/fulfillment_status", f.FulfillmentStatus, FulfillmentStatus.Valid)
-	each(c, "/waits_for", f.WaitsFor, func(a Actor) bool { return slices.Contains(Actors(), a) })
-	each(c, "/task", f.Task, func(t Task) bool { return slices.Contains(Tasks(), t) })
+	each(c, "/status", f.Status, Statuses())
+	each(c, "/payment_status", f.PaymentStatus, PaymentStatuses())
+	each(c, "/fulfillment_status", f.FulfillmentStatus, FulfillmentStatuses())
+	each(c, "/waits_for", f.WaitsFor, Actors())
+	each(c, "/task", f.Task, Tasks())
 	c.line("/reference", f.Reference, MaxReference, false)
 	c.line("/q", f.Query, MaxQuery, false)
 	if f.StartingAfter != "" && !eventwire.ValidID(eventwire.PrefixOrder, f.StartingAfter) {
@@ -23,10 +25,10 @@ func checkFilter(f Filter) error {
 	return c.err()
 }
 
-func each[S ~string](c *checker, pointer string, values []S, valid func(S) bool) {
+func each[S ~string](c *checker, pointer string, values, known []S) {
 	for _, v := range values {
-		if !valid(v) {
-			c.add(pointer, "unknown", "%q is not a value of it", string(v))
+		if !slices.Contains(known, v) {
+			c.add(pointer, "unknown", "%q is none of %s", string(v), strings.Trim(fmt.Sprint(known), "[]"))
 		}
 	}
 }

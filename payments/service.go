@@ -141,7 +141,7 @@ func checkFilter(f Filter) error {
 		bad = append(bad, FieldError{"/starting_after", "invalid", "must be the id of a payment"})
 	}
 	if f.Status != "" && !slices.Contains(Statuses(), f.Status) {
-		bad = append(bad, FieldError{"/status", "unknown", "must be a status of payments"})
+		bad = append(bad, FieldError{"/status", "unknown", fmt.Sprintf("%q is none of %s", string(f.Status), strings.Trim(fmt.Sprint(Statuses()), "[]"))})
 	}
 	if !utf8.ValidString(f.Reference) || strings.ContainsFunc(f.Reference, unicode.IsControl) {
 		bad = append(bad, FieldError{"/reference", "invalid", "must be text without control characters"})
