@@ -4,13 +4,18 @@
 // It promises that a key is shown once and kept only as a keyed hash, that test
 // and live keys never reach the same data (each mode of a merchant has its own
 // mer_ id, and data is only ever looked up by that id), and that a revoked key
-// stops working in every process within [Options.Fresh] plus the interval of
-// [Service.RunRevocations]. It does not limit rates and knows nothing of HTTP.
+// stops working in every process within [Options.Slow], 5 seconds, and its open
+// streams end within that and the interval of [Service.RunRevocations]. It does
+// not limit rates and knows nothing of HTTP.
 //
 // Verify fails with [ErrUnknownKey] for every key that is not good, whatever is
-// wrong with it. A store that is away is another error, except for keys that
-// were good within the last [Options.Stale]: those go on working, so that
-// watching does not end with the database.
+// wrong with it. A key in use costs one query in [Options.Fresh], 2 seconds, which
+// is begun before it is needed, so that nobody waits for it; at most 20,000 ids are
+// remembered. A store that takes long is waited for a quarter of a second while
+// the key was good within Slow. A store that is away is another error, except for
+// keys that were good within the last [Options.Stale]: those go on working, so
+// that watching does not end with the database, and after the first failure
+// nobody waits for it to happen again.
 //
 // # Decisions
 //

@@ -153,12 +153,6 @@ func (s *Service) Revoke(ctx context.Context, merchant, id string, ifVersion int
 	return k, nil
 }
 
-// forget makes a revocation known here at once.
-func (s *Service) forget(id string) {
-	s.cache.Invalidate(id)
-	s.tell(id)
-}
-
 func scopesOf(in []Scope) []Scope {
 	if len(in) == 0 {
 		return AllScopes()

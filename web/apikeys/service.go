@@ -2,10 +2,9 @@ package apikeys
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/maypok86/otter/v2"
@@ -46,6 +45,7 @@ type Options struct {
 	Now     func() time.Time // default time.Now
 	Logger  *slog.Logger     // default slog.Default()
 	Fresh   time.Duration    // how long a key is believed without asking the store; default 2 s
+	Slow    time.Duration    // how long it is believed while the store takes its time; default 5 s
 	Stale   time.Duration    // how long it is believed when the store does not answer; default 10 min
 	// Revoked is told the id of every key that is revoked here, after the store
 	// has it. What was revoked in another process comes by RunRevocations.
@@ -59,23 +59,20 @@ type Service struct {
 	now    func() time.Time
 	log    *slog.Logger
 	fresh  time.Duration
+	slow   time.Duration
 	stale  time.Duration
 	tell   func(id string)
 	cache  *otter.Cache[string, entry]
 	load   singleflight.Group
+	failed atomic.Int64 // when the store failed last, in Unix nanoseconds; 0: it answers
 
 	profiles *otter.Cache[string, profile]
 
 	mu      sync.Mutex
 	adopted map[string]string    // hash of a key that somebody else chose → id
 	used    map[string]time.Time // not yet written
-}
 
-// entry is what is known of an id, and since when.
-type entry struct {
-	record Record
-	found  bool
-	at     time.Time
+	revocations int64 // that became known here
 }
 
 // profile is a merchant as it was at a time.
@@ -94,7 +91,7 @@ func NewService(store Store, o Options) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		store: store, pepper: p, now: o.Now, log: o.Logger, fresh: o.Fresh, stale: o.Stale, tell: o.Revoked,
+		store: store, pepper: p, now: o.Now, log: o.Logger, fresh: o.Fresh, slow: o.Slow, stale: o.Stale, tell: o.Revoked,
 		adopted: map[string]string{}, used: map[string]time.Time{},
 		// Bounded by size alone: with an expiry, otter would start a goroutine.
 		cache:    otter.Must(&otter.Options[string, entry]{MaximumSize: maxCached}),
@@ -108,6 +105,9 @@ func NewService(store Store, o Options) (*Service, error) {
 	}
 	if s.fresh <= 0 {
 		s.fresh = 2 * time.Second
+	}
+	if s.slow <= 0 {
+		s.slow = 5 * time.Second
 	}
 	if s.stale <= 0 {
 		s.stale = 10 * time.Minute
@@ -171,52 +171,4 @@ func (s *Service) adoptedID(raw string) (string, bool) {
 	}
 	id, ok := s.adopted[string(s.pepper.hash(raw))]
 	return id, ok
-}
-
-// record asks the cache, then the store, then again the cache for what it knew
-// before the store went away.
-func (s *Service) record(ctx context.Context, id string) (Record, error) {
-	known, have := s.cache.GetIfPresent(id)
-	if !have || s.now().Sub(known.at) >= s.fresh {
-		got, err := s.refresh(ctx, id)
-		switch {
-		case err == nil:
-			known = got
-		case have && known.found && s.now().Sub(known.at) < s.stale && ctx.Err() == nil:
-			s.log.WarnContext(ctx, "key not checked: the store does not answer", "key", id, "error", err)
-		default:
-			return Record{}, fmt.Errorf("apikeys: look up: %w", err)
-		}
-	}
-	if !known.found {
-		return Record{}, ErrUnknownKey
-	}
-	return known.record, nil
-}
-
-// refresh loads an id once for all requests that wait for it.
-func (s *Service) refresh(ctx context.Context, id string) (entry, error) {
-	// The load serves others too: one caller's end must not be theirs.
-	shared := context.WithoutCancel(ctx)
-	result := s.load.DoChan(id, func() (any, error) {
-		limited, cancel := context.WithTimeout(shared, 5*time.Second)
-		defer cancel()
-		at := s.now()
-		record, err := s.store.Key(limited, id)
-		if err != nil && !errors.Is(err, ErrNotFound) {
-			return entry{}, err
-		}
-		e := entry{record: record, found: err == nil, at: at}
-		s.cache.Set(id, e)
-		return e, nil
-	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return entry{}, r.Err
-		}
-		return r.Val.(entry), nil
-	case <-ctx.Done():
-		return entry{}, ctx.Err()
-	}
 }
