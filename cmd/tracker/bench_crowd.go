@@ -23,6 +23,7 @@ type crowd struct {
 	members []*member
 	receive int  // of the clients' receive buffers; 0 is the system's
 	deaf    bool // who joins does not read
+	tells   bool // the book is told of what came
 	dialed  atomic.Int64
 	frame   atomic.Int64 // bytes of the newest event's data
 	delay   histogram
@@ -204,6 +205,9 @@ func (c *crowd) count(m *member, seq, sent int64) {
 	}
 	m.last.Store(seq)
 	c.got.Add(1)
+	if c.tells {
+		c.book.pages[m.order].came(seq, now)
+	}
 	if sent == 0 && c.book != nil {
 		if t := c.book.since(m.order, seq); !t.IsZero() {
 			sent = t.UnixNano()

@@ -20,6 +20,8 @@ type page struct {
 	last   atomic.Int64
 	begun  []time.Time // of sequence i+1
 	held   bool
+
+	answered, arrived map[int64]time.Time // by sequence: the call's answer, and the event at a client that tells; nil until the first
 }
 
 func newLedger(ids []string) *ledger {
@@ -40,8 +42,42 @@ func (p *page) begin(now time.Time) (seq int64) {
 	return int64(len(p.begun))
 }
 
-// made notes that it was.
-func (p *page) made(seq int64) { p.last.Store(seq) }
+// made notes that it was, and that the call was answered.
+func (p *page) made(seq int64, answered time.Time) {
+	p.last.Store(seq)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.answered == nil {
+		p.answered = map[int64]time.Time{}
+	}
+	p.answered[seq] = answered
+}
+
+// came notes that the event reached a client.
+func (p *page) came(seq int64, at time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.arrived == nil {
+		p.arrived = map[int64]time.Time{}
+	}
+	p.arrived[seq] = at
+}
+
+// behind is how much later than the answers to their calls the events since a
+// moment came, as far as both are known; not at all where the event was first.
+func (l *ledger) behind(since time.Time) *histogram {
+	var h histogram
+	for _, p := range l.pages {
+		p.mu.Lock()
+		for seq, at := range p.arrived {
+			if answered, ok := p.answered[seq]; ok && answered.After(since) {
+				h.add(max(0, at.Sub(answered)))
+			}
+		}
+		p.mu.Unlock()
+	}
+	return &h
+}
 
 // since is when an event was begun; the zero time for one that is none of ours.
 func (l *ledger) since(order string, seq int64) time.Time {

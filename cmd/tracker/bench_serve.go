@@ -224,10 +224,11 @@ func (s *whole) toggle(ctx context.Context, book *ledger, id string, took *histo
 	if o.Sequence != seq {
 		return fmt.Errorf("%s%s led to sequence %d, not %d", id, verb, o.Sequence, seq)
 	}
+	answered := time.Now()
 	if took != nil {
-		took.add(time.Since(start))
+		took.add(answered.Sub(start))
 	}
-	p.made(seq)
+	p.made(seq, answered)
 	return nil
 }
 

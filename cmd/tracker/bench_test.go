@@ -129,11 +129,11 @@ func TestBench_apart(t *testing.T) {
 	counted := map[string]int{}
 	for _, f := range r.Figures {
 		counted[f.Lane]++
-		if strings.HasPrefix(f.Name, "event at the client") && f.Value <= 0 {
+		if strings.HasPrefix(f.Name, "event after the call began") && f.Value <= 0 {
 			t.Errorf("%s, %s: %v", f.Lane, f.Name, f.Value)
 		}
 	}
-	if counted["one process"] != 7 || counted["by role"] != 7 || len(r.Targets) != 1 {
+	if counted["one process"] != 9 || counted["by role"] != 9 || len(r.Targets) != 1 {
 		t.Errorf("%v, %v", counted, r.Targets)
 	}
 }
