@@ -52,6 +52,8 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 // dsn is the address of a SQLite file. FULL, because NORMAL may lose the last
 // commits when the power goes, and what was announced must not be lost. What a
 // savepoint needs to undo is kept in memory: a file for it cost a tenth of a write.
+// The WAL is carried over every 8,000 pages (32 MB) instead of 1,000: it holds up
+// whoever commits, and most pages are by then written several times.
 func dsn(path string, more ...string) string {
 	q := url.Values{
 		"_journal_mode": {"WAL"},
@@ -59,7 +61,7 @@ func dsn(path string, more ...string) string {
 		"_busy_timeout": {"5000"},
 		"_foreign_keys": {"1"},
 		"_time_format":  {"sqlite"},
-		"_pragma":       {"journal_size_limit(67108864)", "cache_size(-16384)", "temp_store(memory)"},
+		"_pragma":       {"journal_size_limit(67108864)", "cache_size(-16384)", "temp_store(memory)", "wal_autocheckpoint(8000)"},
 	}
 	for i := 0; i < len(more); i += 2 {
 		q.Set(more[i], more[i+1])
