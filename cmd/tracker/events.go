@@ -59,7 +59,7 @@ func (c selection) follow(ctx context.Context, api *apiClient, out *console, do 
 		return err
 	}
 	s := &feedReader{client: api, path: c.path()}
-	s.lost, s.back = reportBreaks(out, func() string { return firstOf(s.cursor, "the beginning") })
+	s.lost, s.back = reportBreaks(out, func() string { return "where it stopped" }) // its cursor means nothing to people
 	s.event = func(f frame) error {
 		var e eventView
 		if f.Name == "reset" || f.Name == "closed" {
@@ -97,7 +97,7 @@ func (c selection) path() string {
 
 // from is the time of the oldest event that is meant, by the server's clock.
 func (c selection) from(ctx context.Context, api *apiClient) (time.Time, error) {
-	if c.All || c.Since <= 0 {
+	if c.All {
 		return time.Time{}, nil
 	}
 	req, err := api.request(ctx, http.MethodGet, "/v1/merchant", nil)

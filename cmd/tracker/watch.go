@@ -41,7 +41,7 @@ func (c *watchCommand) Run(ctx context.Context, out *console) error {
 	if c.After > 0 {
 		s.cursor = strconv.FormatInt(c.After, 10)
 	}
-	s.lost, s.back = reportBreaks(out, func() string { return firstOf(s.cursor, "0") })
+	s.lost, s.back = reportBreaks(out, func() string { return "after #" + firstOf(s.cursor, "0") })
 	s.event = func(f frame) error { return c.print(out, f) }
 	if !c.JSON {
 		fmt.Fprintf(out.stdout, "Watching %s (times are UTC; Ctrl-C stops)\n", c.ID)
@@ -55,10 +55,11 @@ func (c *watchCommand) Run(ctx context.Context, out *console) error {
 	return nil
 }
 
-// reportBreaks says on standard error when a stream is lost and back.
-func reportBreaks(out *console, cursor func() string) (lost func(string, time.Duration), back func(time.Duration)) {
+// reportBreaks says on standard error when a stream is lost and back, and where it
+// goes on.
+func reportBreaks(out *console, where func() string) (lost func(string, time.Duration), back func(time.Duration)) {
 	lost = func(why string, again time.Duration) {
-		fmt.Fprintf(out.stderr, "-- connection lost: %s; again in %s, after #%s\n", why, again.Round(100*time.Millisecond), cursor())
+		fmt.Fprintf(out.stderr, "-- connection lost: %s; again in %s, %s\n", why, again.Round(100*time.Millisecond), where())
 	}
 	back = func(away time.Duration) {
 		fmt.Fprintf(out.stderr, "-- connected again after %s\n", away.Round(100*time.Millisecond))
