@@ -71,11 +71,13 @@ func (b *Bus) wave(ctx context.Context, messages []Message) error {
 		}
 		futures = append(futures, f)
 	}
-	for _, f := range futures {
+	for i, f := range futures {
 		select {
 		case <-f.Ok():
 		case err := <-f.Err():
-			failed = err
+			if err = b.settle(ctx, messages[i], err); err != nil {
+				failed = err
+			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -86,6 +88,30 @@ func (b *Bus) wave(ctx context.Context, messages []Message) error {
 	}
 	return failed
 }
+
+// settle ends a dispute over a message whose id the stream says to be storing
+// already. It may say so for as long as it remembers ids, whether it has stored the
+// message or not: a server that is slow to note an id as in process may do so when
+// the message is stored already, and then nobody takes the note away (nats-server
+// 2.15, after a publisher died and another one repeats what it sent). Other errors
+// are returned as they are.
+func (b *Bus) settle(ctx context.Context, m Message, err error) error {
+	var api *jetstream.APIError
+	if !errors.As(err, &api) || api.ErrorCode != inProcess {
+		return err
+	}
+	e, wrong := eventwire.Decode(m.Body)
+	if wrong != nil {
+		return errors.Join(err, wrong)
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
+	defer cancel()
+	_, err = b.Restore(ctx, e)
+	return err
+}
+
+// inProcess is the code of the server's answer to an id that it is storing.
+const inProcess = 10158
 
 // Restore puts an event into the stream if the stream has no message of its feed
 // with this sequence or a later one, and reports whether it did. It never gets
