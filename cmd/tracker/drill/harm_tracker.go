@@ -55,11 +55,10 @@ func relayFailover(ctx context.Context, s *session) (int, error) {
 		if err := holder.end(syscall.SIGKILL); err != nil {
 			return n, err
 		}
-		if err := rest(ctx, s.o.FailOver+2*time.Second); err != nil {
-			return n, err
-		}
-		s.stalled(ctx, s.o.FailOver)
-		if err := s.flows(ctx); err != nil {
+		attended := s.attend(ctx, s.o.FailOver)
+		err = errors.Join(rest(ctx, s.o.FailOver+2*time.Second), s.flows(ctx))
+		attended()
+		if err != nil {
 			return n, err
 		}
 		worst = max(worst, s.crowd.silence())

@@ -1,6 +1,7 @@
 package drill
 
 import (
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -98,11 +99,18 @@ func (k *Link) Close() {
 	k.passing.Wait()
 }
 
+// acceptAgain is how long a link waits after a connection that could not be taken.
+const acceptAgain = 20 * time.Millisecond
+
 func (k *Link) accept() {
 	for {
 		conn, err := k.listener.Accept()
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return
+		}
+		if err != nil { // such as too many open files, which passes
+			waitFor(acceptAgain, nil)
+			continue
 		}
 		if m, _ := k.now(); m == Cut {
 			reset(conn)

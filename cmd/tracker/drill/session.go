@@ -28,9 +28,9 @@ type session struct {
 func newSession(o Options, rig *Rig) *session {
 	s := &session{o: o, rig: rig, history: NewHistory()}
 	s.load = &Load{rig: rig, history: s.history, moves: o.Moves, pace: make(chan struct{}), failed: make(chan error, 1)}
-	s.crowd = &Crowd{history: s.history, key: rig.key, places: append(rig.addrs("notify"), rig.addrs("notify")...), pick: s.load.pick}
+	s.crowd = &Crowd{history: s.history, key: rig.key, places: rig.addrs("notify"), pick: s.load.pick}
 	if k := rig.fronts["notify"]; k != nil {
-		s.crowd.places = append(s.crowd.places, k.Addr()) // one connection in five meets the faults of the network
+		s.crowd.front = k.Addr()
 	}
 	return s
 }

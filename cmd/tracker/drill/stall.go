@@ -8,8 +8,22 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 )
+
+// attend looks out for a stall until it is told to end, and has one written down
+// once it has begun.
+func (s *session) attend(ctx context.Context, allowed time.Duration) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var looking sync.WaitGroup
+	looking.Go(func() {
+		for rest(ctx, 100*time.Millisecond) == nil && !s.stalled(ctx, allowed) {
+			continue
+		}
+	})
+	return func() { cancel(); looking.Wait() }
+}
 
 // stalled writes down what everybody is at when nothing arrives for longer than
 // it may, because afterwards nobody can tell: what each life waits for, the
