@@ -34,7 +34,7 @@ func rolling(ctx context.Context, o Options) (_ Result, err error) {
 	}
 	o.Watchers = o.Crowd
 	s := newSession(o, r)
-	s.crowd.places = []string{addr}
+	s.crowd.places, s.crowd.front = []string{addr}, ""
 	end := s.begin(ctx)
 	defer end()
 	if err := s.warm(ctx); err != nil {
