@@ -193,7 +193,7 @@ func missing(figures, query string) (named, problems []string) {
 			problems = append(problems, "no "+selector.Name)
 		}
 		for _, l := range selector.LabelMatchers {
-			if l.Name == labels.MetricName || l.Name == "job" || l.Name == "status" { // Prometheus's own; and a status that has not happened here
+			if l.Name == "__name__" || l.Name == "job" || l.Name == "status" { // Prometheus's own; and a status that has not happened here
 				continue
 			}
 			if !slices.ContainsFunc(series, func(s string) bool { return matches(s, l) }) {

@@ -33,7 +33,7 @@ func remembering(t *testing.T) (*tracing, *tracetest.InMemoryExporter) {
 func spanLine(s tracetest.SpanStub) string {
 	var attributes []string
 	for _, a := range s.Attributes {
-		attributes = append(attributes, fmt.Sprintf("%s=%s", a.Key, a.Value.Emit()))
+		attributes = append(attributes, fmt.Sprintf("%s=%s", a.Key, a.Value.String()))
 	}
 	slices.Sort(attributes)
 	return fmt.Sprint(s.SpanKind, " ", s.Name, " ", s.Status.Code, " ", strings.Join(attributes, " "))
