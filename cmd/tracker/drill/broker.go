@@ -18,6 +18,7 @@ type broker struct {
 	*child
 	client  string // host:port
 	monitor string
+	profile string // where its goroutines can be seen
 	store   string
 }
 
@@ -27,7 +28,7 @@ func (r *Rig) cluster(ctx context.Context) error {
 	const n = 3
 	var routes [n]string
 	for i := range n {
-		b := &broker{client: freeAddr(), monitor: freeAddr(), store: filepath.Join(r.dir, fmt.Sprint("nats-", i+1))}
+		b := &broker{client: freeAddr(), monitor: freeAddr(), profile: freeAddr(), store: filepath.Join(r.dir, fmt.Sprint("nats-", i+1))}
 		routes[i] = freeAddr()
 		b.child = &child{name: fmt.Sprint("nats-", i+1), dir: r.dir, env: os.Environ(), ready: b.healthy}
 		r.brokers = append(r.brokers, b)
@@ -77,9 +78,11 @@ func (r *Rig) brokersReady(ctx context.Context) error {
 // servers advertise what nobody can reach, so that all of their traffic stays on
 // the links.
 func (b *broker) conf(route string, peers []string) string {
+	_, profile, _ := strings.Cut(b.profile, ":") // on the address of listen
 	return fmt.Sprintf(`server_name: %q
 listen: %q
 http: %q
+prof_port: %s
 jetstream { store_dir: %q, max_file_store: 2GB, max_memory_store: 256MB, sync_interval: "10s" }
 cluster { name: drill, listen: %q, cluster_advertise: "127.0.0.1:1", no_advertise: true, pool_size: 1, routes: [%s] }
 max_payload: 1MB
@@ -87,7 +90,7 @@ write_deadline: "5s"
 ping_interval: "5s"
 ping_max: 2
 lame_duck_duration: "30s"
-`, b.name, b.client, b.monitor, b.store, route, strings.Join(peers, ", "))
+`, b.name, b.client, b.monitor, profile, b.store, route, strings.Join(peers, ", "))
 }
 
 func (b *broker) healthy(ctx context.Context) error {

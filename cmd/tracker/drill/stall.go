@@ -50,6 +50,11 @@ func (s *session) stalled(ctx context.Context, allowed time.Duration) bool {
 	}
 	for _, b := range s.rig.brokers {
 		s.rig.copy(ctx, file, b.name, "http://"+b.monitor+"/jsz?consumers=true&config=true")
+		s.rig.copy(ctx, file, b.name+" goroutines", "http://"+b.profile+"/debug/pprof/goroutine?debug=2")
+	}
+	for _, what := range []string{"cpu", "io", "memory"} { // how much of the time the machine made somebody wait; Linux only
+		text, err := os.ReadFile("/proc/pressure/" + what)
+		fmt.Fprintf(file, "\n===== the machine's %s: %v\n%s", what, err, text)
 	}
 	s.rig.sessions(ctx, file)
 	s.o.say("nothing arrived for %s: what everybody was at is in %s", silent.Round(time.Millisecond), name)
