@@ -1,5 +1,7 @@
 package config
 
+import "strings"
+
 // Variable describes one setting. The flag of the same name is the part behind
 // TRACKER_ in lower case with dashes.
 type Variable struct {
@@ -56,4 +58,28 @@ func Variables() []Variable {
 		{Name: "TRACKER_OTLP_URL", Help: "An OpenTelemetry collector for traces, by OTLP over HTTP, such as http://127.0.0.1:4318. Empty: OTEL_EXPORTER_OTLP_ENDPOINT, and without that no traces."},
 		{Name: "TRACKER_OTLP_RATIO", Default: "1", Help: "Share of the traces that are kept, from 0 to 1."},
 	}
+}
+
+// Unknown lists the names in environ, as os.Environ has it, that look like settings
+// and are none: a misspelt one would otherwise do nothing, and nobody would know.
+// What Kubernetes sets for a service called tracker, and what the command line
+// reads, is left out.
+func Unknown(environ []string) []string {
+	known := map[string]bool{"TRACKER_URL": true, "TRACKER_KEY": true}
+	for _, v := range Variables() {
+		known[v.Name] = true
+	}
+	var unknown []string
+	for _, pair := range environ {
+		name, _, _ := strings.Cut(pair, "=")
+		if strings.HasPrefix(name, "TRACKER_") && !known[name] && !serviceLink(name) {
+			unknown = append(unknown, name)
+		}
+	}
+	return unknown
+}
+
+// serviceLink reports whether Kubernetes names the address of a service so.
+func serviceLink(name string) bool {
+	return strings.Contains(name, "_SERVICE_") || strings.Contains(name+"_", "_PORT_")
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -30,6 +31,9 @@ func (c *serveCommand) Run(ctx context.Context, out *console) error {
 	log := newLogger(out.stderr, cfg.LogLevel)
 	if err != nil {
 		return survey(ctx, cfg, log, err)
+	}
+	if unknown := config.Unknown(os.Environ()); len(unknown) > 0 {
+		log.WarnContext(ctx, "these variables are no settings and do nothing; tracker serve --help lists those there are", "variables", unknown)
 	}
 	p, err := start(ctx, cfg, log, time.Now)
 	if err != nil {
