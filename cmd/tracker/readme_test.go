@@ -52,7 +52,7 @@ func TestReadme_walkthrough_works_as_printed(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, p.log)
 	}
-	for _, want := range []string{`"cursor":`, "event: order.created", "good  "} {
+	for _, want := range []string{`"cursor":`, "event: order.created", "good  order.cancelled"} {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("the walkthrough does not print %q:\n%s", want, out)
 		}
