@@ -97,7 +97,11 @@ type outside struct {
 
 func newOutside(t *testing.T) *outside {
 	t.Helper()
-	o := &outside{t: t, dir: t.TempDir(), port: server.RANDOM_PORT}
+	port, err := portOf("nats://" + freeAddress(t)) // it must come back where its clients look for it
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &outside{t: t, dir: t.TempDir(), port: port}
 	o.start()
 	t.Cleanup(func() { o.stop() })
 	return o
@@ -113,17 +117,10 @@ func (o *outside) start() {
 		o.t.Fatal(err)
 	}
 	s.Start()
-	if !s.ReadyForConnections(20 * time.Second) {
+	if !s.ReadyForConnections(2 * time.Minute) {
 		o.t.Fatal("the outside server does not start")
 	}
 	o.s = s
-	url := s.ClientURL()
-	if o.port == server.RANDOM_PORT { // it must come back where its clients look for it
-		var err error
-		if o.port, err = portOf(url); err != nil {
-			o.t.Fatal(err)
-		}
-	}
 }
 
 func (o *outside) stop() {
