@@ -1,13 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -172,25 +168,21 @@ func (c *benchOrders) throughAPI(ctx context.Context) (*orderWay, func() error, 
 		return nil, nil, err
 	}
 	idle := make(chan *caller, c.Clients)
+	for range c.Clients {
+		idle <- newCaller(s)
+	}
 	end := func() error {
 		for range len(idle) {
-			_ = (<-idle).conn.Close() // it has nothing to tell any more
+			(<-idle).close()
 		}
 		s.stop()
 		return nil
-	}
-	for range c.Clients {
-		one, err := newCaller(ctx, s)
-		if err != nil {
-			return nil, nil, errors.Join(err, end())
-		}
-		idle <- one
 	}
 	w := &orderWay{name: wayAPI, pids: s.pids(), rest: func(ctx context.Context) error { return calm(ctx, s.pids()) }}
 	w.slice = c.load(func(i int64) error {
 		one := <-idle
 		defer func() { idle <- one }()
-		return one.create(int(i))
+		return one.create(ctx, int(i))
 	})
 	return w, end, nil
 }
@@ -212,37 +204,4 @@ func calm(ctx context.Context, pids []int) error {
 		}
 	}
 	return nil
-}
-
-// caller makes orders over one connection, and costs little beside the server.
-type caller struct {
-	conn net.Conn
-	r    *bufio.Reader
-	head string
-}
-
-func newCaller(ctx context.Context, s *whole) (*caller, error) {
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "tcp", s.address())
-	if err != nil {
-		return nil, err
-	}
-	head := "POST /v1/orders HTTP/1.1\r\nHost: " + s.address() + "\r\nContent-Type: application/json\r\nAuthorization: Bearer " + s.key() + "\r\n"
-	return &caller{conn, bufio.NewReader(conn), head}, nil
-}
-
-func (o *caller) create(i int) error {
-	body, err := json.Marshal(newOrder(i))
-	if err != nil {
-		return err
-	}
-	_ = o.conn.SetDeadline(time.Now().Add(requestTimeout)) // then the write fails
-	if _, err := fmt.Fprintf(o.conn, "%sIdempotency-Key: bench-%d\r\nContent-Length: %d\r\n\r\n%s", o.head, i, len(body), body); err != nil {
-		return err
-	}
-	status, err := skipAnswer(o.r)
-	if err == nil && status != http.StatusCreated {
-		err = fmt.Errorf("answered %d, not %d", status, http.StatusCreated)
-	}
-	return err
 }

@@ -216,6 +216,13 @@ func (c *clientTab) by(way lane) seen {
 	})
 }
 
+// back waits until the page is served again, by whatever way: two failures close
+// together, as a slow machine makes them, move it to the next one for minutes.
+func (c *clientTab) back() seen {
+	c.t.Helper()
+	return c.shows("it is served", func(s seen) bool { return s.State == "live" || s.State == "polling" })
+}
+
 // went waits a while until the page was served by a way, now or before.
 func (c *clientTab) went(way lane) bool {
 	c.t.Helper()

@@ -119,14 +119,14 @@ func (c *clientTab) network(offline bool) {
 func clientOffline(t *testing.T, b *browser, proxy *faultProxy, m *moving) {
 	tab := watchIn(t, b, proxy, m, hurried(object{}))
 	for range 2 {
-		tab.by(laneSSE)
+		tab.back()
 		tab.network(true)
 		tab.ends("offline")
 		n := m.move(2)
 		asked := proxy.total()
 		tab.network(false)
 		tab.has(n)
-		tab.by(laneSSE)
+		tab.back()
 		if more := proxy.total() - asked; more > 4 {
 			t.Errorf("%d requests to come back online", more)
 		}
@@ -154,7 +154,7 @@ func clientHidden(t *testing.T, b *browser, proxy *faultProxy, m *moving) {
 	tab.focused(true)
 	tab.shows("it is visible", func(s seen) bool { return !s.Hidden })
 	tab.has(n)
-	tab.by(laneSSE)
+	tab.back()
 }
 
 func (c *clientTab) lifecycle(state cdpage.SetWebLifecycleStateState) {
@@ -192,7 +192,7 @@ func clientRestored(t *testing.T, b *browser, proxy *faultProxy, m *moving) {
 	if s := tab.has(n); s.Restored != 1 {
 		t.Errorf("the page was restored %d times from the back/forward cache", s.Restored)
 	}
-	tab.by(laneSSE)
+	tab.back()
 	tab.has(m.move(1))
 }
 

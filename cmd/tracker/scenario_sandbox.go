@@ -125,7 +125,7 @@ func newSandbox(ctx context.Context, h host, dir string, log *slog.Logger, env m
 	}
 	b.env = map[string]string{
 		"TRACKER_SANDBOX": "true", "TRACKER_SANDBOX_KEY": "sk_test_scenarios", "TRACKER_TOKEN_SECRET": "scenarios-scenarios-scenarios-scenarios",
-		"TRACKER_ADDR": "127.0.0.1:0", "TRACKER_ADMIN_ADDR": "127.0.0.1:0", "TRACKER_DATA_DIR": filepath.Join(dir, "tracker"),
+		"TRACKER_ADDR": freePort(), "TRACKER_ADMIN_ADDR": freePort(), "TRACKER_DATA_DIR": filepath.Join(dir, "tracker"),
 		"TRACKER_BANK_URL": b.bankURL, "TRACKER_BANK_SECRET": b.new + "," + b.old, "TRACKER_DRAIN": "10ms",
 		// The clock stands still, and so would every budget that time refills.
 		"TRACKER_LIMIT_READS": "0", "TRACKER_LIMIT_WRITES": "0", "TRACKER_LIMIT_CONNECTS": "0",
