@@ -146,7 +146,8 @@ const left = `[...(document.querySelector("dialog[open]") || document).querySele
 // wide is what does not fit into the window, where only code, tables and strips
 // may be pushed sideways.
 const wide = `(() => {
-  const out = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest("pre,.scroll,svg,.vh,.skip") && e.getBoundingClientRect().right > innerWidth + 1)
+  const out = [...document.querySelectorAll("body *")].filter((e) => e.checkVisibility() && !e.closest("pre,.scroll,svg,.vh,.skip"))
+    .filter((e) => e.getBoundingClientRect().right > innerWidth + 1 || e.getBoundingClientRect().left < -1) // from right to left, they stick out there
     .map((e) => e.outerHTML.slice(0, 100));
   const cut = [...document.querySelectorAll("main *")].filter((e) => e.checkVisibility() && !e.closest("pre,.scroll,svg,.vh,select") && getComputedStyle(e).overflow === "hidden" && e.scrollWidth > e.clientWidth + 1)
     .map((e) => "cut: " + e.outerHTML.slice(0, 100));

@@ -63,7 +63,11 @@ func TestSession(t *testing.T) {
 	if got := who(cookie.Value); got != "key_1" {
 		t.Errorf("the session is of %q", got)
 	}
-	for name, value := range map[string]string{"altered": "A" + cookie.Value[1:], "cut": cookie.Value[:20], "not_base64": "!", "empty": ""} {
+	other := "A"
+	if cookie.Value[:1] == other {
+		other = "B"
+	}
+	for name, value := range map[string]string{"altered": other + cookie.Value[1:], "cut": cookie.Value[:20], "not_base64": "!", "empty": ""} {
 		if got := who(value); got != "" {
 			t.Errorf("%s: the session is of %q", name, got)
 		}
