@@ -31,7 +31,7 @@ func (p Pace) Allow(now time.Time, n int, rate float64) (allowed int, again time
 
 // Silent reports whether the provider is not to be called now.
 func (p Pace) Silent(now time.Time) bool {
-	return now.Before(p.Quiet) && !p.Quiet.After(now.Add(maxRetryAfter))
+	return now.Before(p.Quiet) && !p.Quiet.After(now.Add(maxRetryAfter+agree))
 }
 
 // Spend is the pace after n calls.
