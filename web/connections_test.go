@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -14,8 +15,6 @@ import (
 // Each way for a connection to end is told from the others.
 func TestConnections_are_counted_by_what_they_brought(t *testing.T) {
 	t.Parallel()
-	figures := prometheus.NewRegistry()
-	c := newConnections(figures)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/", func(_ http.ResponseWriter, r *http.Request) { handles(r)() })
 	mux.HandleFunc("/park", func(w http.ResponseWriter, r *http.Request) {
@@ -24,22 +23,14 @@ func TestConnections_are_counted_by_what_they_brought(t *testing.T) {
 			_ = conn.Close() // what becomes of it is not the server's business
 		}
 	})
-	srv := newHTTPServer(t.Context(), "", mux, slog.New(slog.DiscardHandler))
-	srv.ReadHeaderTimeout = time.Minute // it is the client that gives up
-	c.watch(srv)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go srv.Serve(l)
-	t.Cleanup(func() { _ = srv.Close() })
+	srv := watchServer(t, mux, func(srv *http.Server) { srv.ReadHeaderTimeout = time.Minute }) // it is the client that gives up
 	for after, request := range map[string]string{
 		"silent":     "",
 		"incomplete": "GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ",
 		"served":     "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 		"taken":      "GET /park HTTP/1.1\r\nHost: x\r\n\r\n",
 	} {
-		conn, err := net.Dial("tcp", l.Addr().String())
+		conn, err := net.Dial("tcp", srv.Addr)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,10 +48,39 @@ func TestConnections_are_counted_by_what_they_brought(t *testing.T) {
 			t.Fatalf("%s: the server did not end it: %v", after, err)
 		}
 	}
-	if err := srv.Shutdown(t.Context()); err != nil { // every state was told before it returns
+	srv.ended(t, map[string]float64{"silent": 1, "incomplete": 1, "served": 1, "taken": 1})
+}
+
+// watchedServer is a server whose connections are counted.
+type watchedServer struct {
+	*http.Server
+	figures *prometheus.Registry
+}
+
+// watchServer starts one at a port of the loopback; set may change it before.
+func watchServer(t *testing.T, h http.Handler, set func(*http.Server)) watchedServer {
+	t.Helper()
+	figures := prometheus.NewRegistry()
+	srv := newHTTPServer(context.Background(), "", h, slog.New(slog.DiscardHandler))
+	set(srv)
+	newConnections(figures).watch(srv)
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
 		t.Fatal(err)
 	}
-	families, err := figures.Gather()
+	srv.Addr = l.Addr().String()
+	go srv.Serve(l)
+	t.Cleanup(func() { _ = srv.Close() })
+	return watchedServer{srv, figures}
+}
+
+// ended ends the server and compares what its connections had brought.
+func (s watchedServer) ended(t *testing.T, want map[string]float64) {
+	t.Helper()
+	if err := s.Shutdown(t.Context()); err != nil { // every state was told before it returns
+		t.Fatal(err)
+	}
+	families, err := s.figures.Gather()
 	if err != nil || len(families) != 2 {
 		t.Fatalf("%v, %v", families, err)
 	}
@@ -68,13 +88,9 @@ func TestConnections_are_counted_by_what_they_brought(t *testing.T) {
 		t.Errorf("%v are open", n)
 	}
 	for _, m := range families[1].Metric {
-		want := 1.0
 		after := m.Label[0].GetValue()
-		if after == "resets" {
-			want = 0
-		}
-		if n := m.Counter.GetValue(); n != want {
-			t.Errorf("%v ended %s, want %v", n, after, want)
+		if n := m.Counter.GetValue(); n != want[after] {
+			t.Errorf("%v ended after %s, want %v", n, after, want[after])
 		}
 	}
 }

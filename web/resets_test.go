@@ -5,22 +5,17 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A connection that resets its requests as soon as it has made them is cut, and
 // counted for it; one that does so as often as a proxy may is not.
 func TestConnections_a_connection_that_only_resets_is_cut(t *testing.T) {
 	t.Parallel()
-	figures := prometheus.NewRegistry()
-	c := newConnections(figures)
 	began, over := make(chan struct{}), make(chan struct{})
 	h := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		done := handles(r)
@@ -28,16 +23,8 @@ func TestConnections_a_connection_that_only_resets_is_cut(t *testing.T) {
 		began <- struct{}{}
 		<-r.Context().Done()
 	})
-	srv := newHTTPServer(context.Background(), "", h, slog.New(slog.DiscardHandler))
-	srv.Protocols.SetUnencryptedHTTP2(true)
-	c.watch(srv)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	go srv.Serve(l)
-	t.Cleanup(func() { _ = srv.Close() })
-	conn := dialHTTP2(t, l.Addr().String())
+	srv := watchServer(t, h, func(srv *http.Server) { srv.Protocols.SetUnencryptedHTTP2(true) })
+	conn := dialHTTP2(t, srv.Addr)
 	for i := range maxResets + 1 {
 		stream := uint32(2*i + 1)
 		mustWrite(t, conn, http2Get(stream))
@@ -48,23 +35,7 @@ func TestConnections_a_connection_that_only_resets_is_cut(t *testing.T) {
 	if _, err := io.Copy(io.Discard, conn); err != nil && !isReset(err) {
 		t.Fatalf("the connection was not cut: %v", err)
 	}
-	if err := srv.Shutdown(t.Context()); err != nil { // every state was told before it returns
-		t.Fatal(err)
-	}
-	families, err := figures.Gather()
-	if err != nil || len(families) != 2 {
-		t.Fatalf("%v, %v", families, err)
-	}
-	for _, m := range families[1].Metric {
-		want := 0.0
-		after := m.Label[0].GetValue()
-		if after == "resets" {
-			want = 1
-		}
-		if n := m.Counter.GetValue(); n != want {
-			t.Errorf("%v ended after %s, want %v", n, after, want)
-		}
-	}
+	srv.ended(t, map[string]float64{"resets": 1})
 }
 
 // isReset reports that the other side had something unread when it closed.

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"gorm.io/gorm"
+
 	"tracker/notify/eventwire"
 	"tracker/notify/txoutbox"
 )
@@ -122,4 +124,33 @@ func ids(id string, seqs ...int64) (list []string) {
 		list = append(list, eventwire.EventID(id, seq))
 	}
 	return list
+}
+
+// counting is a database that calls fewer before the commit of a write after which
+// fewer rows of the outbox are as where says.
+type counting struct {
+	txoutbox.Database
+	where string
+	fewer func() error
+}
+
+func (c counting) Write(ctx context.Context, fn func(context.Context, *gorm.DB) error) error {
+	count := func(tx *gorm.DB) (n int, err error) {
+		err = tx.Raw("SELECT count(*) FROM outbox WHERE " + c.where).Scan(&n).Error
+		return n, err
+	}
+	return c.Database.Write(ctx, func(ctx context.Context, tx *gorm.DB) error {
+		before, err := count(tx)
+		if err != nil {
+			return err
+		}
+		if err := fn(ctx, tx); err != nil {
+			return err
+		}
+		after, err := count(tx)
+		if err != nil || after >= before {
+			return err
+		}
+		return c.fewer()
+	})
 }

@@ -1,14 +1,11 @@
 package txoutbox_test
 
 import (
-	"context"
 	"errors"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"gorm.io/gorm"
 
 	"tracker/config/dbconn"
 	"tracker/config/dbconn/dbtest"
@@ -92,7 +89,7 @@ func TestRelay_repeats_what_was_not_marked(t *testing.T) {
 	t.Parallel()
 	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
 		s, id := newStream(), newOrder()
-		broken := unmarkable{db}
+		broken := counting{db, "published_at IS NULL", func() error { return errors.New("killed") }} // no row gets its mark
 		stop := start(t, txoutbox.NewRelay(broken, s, db.Commits(), quietly(txoutbox.RelayOptions{})))
 		appendEvents(t, db, event(t, id, 1), event(t, id, 2))
 		s.await(t, 2)
@@ -106,31 +103,6 @@ func TestRelay_repeats_what_was_not_marked(t *testing.T) {
 			t.Fatalf("the stream has %v after %d messages", got, s.asked)
 		}
 	})
-}
-
-// unmarkable is a database in which no row of the outbox gets its mark.
-type unmarkable struct{ txoutbox.Database }
-
-func (u unmarkable) Write(ctx context.Context, fn func(context.Context, *gorm.DB) error) error {
-	return u.Database.Write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		before, err := unmarked(tx)
-		if err != nil {
-			return err
-		}
-		if err := fn(ctx, tx); err != nil {
-			return err
-		}
-		after, err := unmarked(tx)
-		if err == nil && after < before {
-			err = errors.New("killed")
-		}
-		return err
-	})
-}
-
-func unmarked(tx *gorm.DB) (n int, err error) {
-	err = tx.Raw("SELECT count(*) FROM outbox WHERE published_at IS NULL").Scan(&n).Error
-	return n, err
 }
 
 func TestRelay_prunes_after_the_retention(t *testing.T) {

@@ -52,36 +52,6 @@ func TestRelay_goes_on_after_a_connection_that_died_without_a_word(t *testing.T)
 	})
 }
 
-// laborious is a database in which a deletion takes until it is released.
-type laborious struct {
-	txoutbox.Database
-	begun, release chan struct{}
-}
-
-func (l laborious) Write(ctx context.Context, fn func(context.Context, *gorm.DB) error) error {
-	return l.Database.Write(ctx, func(ctx context.Context, tx *gorm.DB) error {
-		before, err := all(tx)
-		if err != nil {
-			return err
-		}
-		if err := fn(ctx, tx); err != nil {
-			return err
-		}
-		after, err := all(tx)
-		if err != nil || after >= before {
-			return err
-		}
-		close(l.begun)
-		<-l.release
-		return nil
-	})
-}
-
-func all(tx *gorm.DB) (n int, err error) {
-	err = tx.Raw("SELECT count(*) FROM outbox").Scan(&n).Error
-	return n, err
-}
-
 func TestRelay_relays_while_it_prunes(t *testing.T) {
 	t.Parallel()
 	options := dbtest.Postgres(t) // where one transaction does not hold up the others
@@ -96,11 +66,12 @@ func TestRelay_relays_while_it_prunes(t *testing.T) {
 	s.await(t, 1)
 	stop()
 	later := func() time.Time { return time.Now().Add(25 * time.Hour) }
-	slow := laborious{db, make(chan struct{}), make(chan struct{})}
+	begun, release := make(chan struct{}), make(chan struct{})
+	slow := counting{db, "1 = 1", func() error { close(begun); <-release; return nil }} // a deletion takes until it is released
 	defer start(t, txoutbox.NewRelay(slow, s, db.Commits(), quietly(txoutbox.RelayOptions{Now: later})))()
-	defer close(slow.release)
+	defer close(release)
 	select {
-	case <-slow.begun:
+	case <-begun:
 	case <-time.After(2 * time.Minute):
 		t.Fatal("nothing was pruned")
 	}
