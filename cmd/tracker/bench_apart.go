@@ -6,11 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -154,7 +151,7 @@ func (c *benchApart) apart(ctx context.Context) (_ *way, _ func(), err error) {
 		return nil, nil, err
 	}
 	ends = append(ends, drop)
-	broker, stop, err := startNATS(ctx)
+	broker, stop, err := startOutsideNATS(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -196,39 +193,25 @@ func (c *benchApart) ask(ctx context.Context, statement string) error {
 	return errors.Join(db.Read(ctx).Exec(statement).Error, db.Close())
 }
 
-// startNATS runs a server of its own on loopback and returns its URL.
-func startNATS(ctx context.Context) (at string, stop func(), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return "", nil, err
-	}
+// startOutsideNATS runs a NATS server of its own until stop, and returns its URL once it
+// answers.
+func startOutsideNATS(ctx context.Context) (at string, stop func(), err error) {
 	dir, err := os.MkdirTemp("", "tracker-bench-")
 	if err != nil {
 		return "", nil, err
 	}
-	addr, file := freePort(), filepath.Join(dir, "nats.conf")
-	conf := fmt.Sprintf("listen: %q\njetstream { store_dir: %q, sync_interval: \"10s\" }\n", addr, dir)
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		return "", nil, errors.Join(err, os.RemoveAll(dir))
-	}
-	cmd := exec.CommandContext(ctx, self, "drill-part", "nats", file)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	if err := cmd.Start(); err != nil {
+	server, at, err := startFeed(ctx, dir)
+	if err != nil {
 		return "", nil, errors.Join(err, os.RemoveAll(dir))
 	}
 	stop = func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		_ = cmd.Wait()        // it was told to end
+		server.end()
 		_ = os.RemoveAll(dir) // what is left is in the system's folder for it
 	}
-	for deadline := time.Now().Add(time.Minute); ; {
-		conn, err := net.Dial("tcp", addr)
-		if err == nil {
-			return "nats://" + addr, stop, conn.Close()
-		}
-		if waited := pause(ctx, 20*time.Millisecond); waited != nil || time.Now().After(deadline) {
-			stop()
-			return "", nil, fmt.Errorf("the NATS server does not answer: %w", err)
-		}
+	bus, err := openFeed(ctx, at)
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("the NATS server does not answer: %w", err)
 	}
+	return at, stop, bus.Close()
 }

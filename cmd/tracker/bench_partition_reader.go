@@ -146,7 +146,7 @@ func cpuAll(list []*benchChild) (spent []time.Duration, err error) {
 // startFeed starts a NATS server on a free port.
 func startFeed(ctx context.Context, dir string) (p *benchChild, url string, err error) {
 	file, addr := filepath.Join(dir, "nats.conf"), freePort()
-	conf := fmt.Sprintf("listen: %q\nlog_file: %q\njetstream { store_dir: %q }\n", addr, filepath.Join(dir, "log"), filepath.Join(dir, "nats"))
+	conf := fmt.Sprintf("listen: %q\nlog_file: %q\njetstream { store_dir: %q, sync_interval: \"10s\" }\n", addr, filepath.Join(dir, "log"), filepath.Join(dir, "nats"))
 	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 		return nil, "", err
 	}
