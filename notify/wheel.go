@@ -32,10 +32,36 @@ func (h *wheel) add(w *watcher, ahead int) bool {
 	if h.closed || w.over.Load() {
 		return !h.closed
 	}
-	w.wheel, w.slot = h, int32((h.at+ahead)%len(h.slot))
+	w.wheel = h
+	h.put(w, ahead)
+	return true
+}
+
+// move puts w so many slots ahead of the visitor, if it is still on the wheel.
+func (h *wheel) move(w *watcher, ahead int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if w.slot >= 0 {
+		h.take(w)
+		h.put(w, ahead)
+	}
+}
+
+// put needs the lock, and a w that is in no slot.
+func (h *wheel) put(w *watcher, ahead int) {
+	w.slot = int32((h.at + ahead) % len(h.slot))
 	w.slotAt = int32(len(h.slot[w.slot]))
 	h.slot[w.slot] = append(h.slot[w.slot], w)
-	return true
+}
+
+// take needs the lock, and a w that is in a slot.
+func (h *wheel) take(w *watcher) {
+	list := h.slot[w.slot]
+	last := len(list) - 1
+	list[w.slotAt] = list[last]
+	list[w.slotAt].slotAt = w.slotAt
+	list[last] = nil
+	h.slot[w.slot], w.slot = list[:last], -1
 }
 
 // leaveWheel takes w off its wheel, if it is on one.
@@ -46,15 +72,9 @@ func (w *watcher) leaveWheel() {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if w.slot < 0 {
-		return
+	if w.slot >= 0 {
+		h.take(w)
 	}
-	list := h.slot[w.slot]
-	last := len(list) - 1
-	list[w.slotAt] = list[last]
-	list[w.slotAt].slotAt = w.slotAt
-	list[last] = nil
-	h.slot[w.slot], w.slot = list[:last], -1
 }
 
 // next moves on by one slot and returns who is in it, appended to list.
@@ -90,58 +110,53 @@ func (n *Notifier) everyone() []*watcher {
 	return list
 }
 
-// turn runs the heartbeat wheel until ctx ends.
-func (n *Notifier) turn(ctx context.Context) {
-	period := min(n.opt.Heartbeat, n.opt.Lifetime/2)
-	tick := time.NewTicker(max(time.Millisecond, period/slots))
-	defer tick.Stop()
-	var list []*watcher
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-		list = n.wheel.next(list[:0])
-		for _, w := range list {
-			n.visit(w)
-		}
-		clear(list)
-	}
-}
-
-// expire runs the wheel of waiting polls until ctx ends. A late tick is made
+// run visits slot after slot, one per tick, until ctx ends. A late tick is made
 // up for.
-func (n *Notifier) expire(ctx context.Context) {
-	tick := time.NewTicker(waitTick)
-	defer tick.Stop()
+func (h *wheel) run(ctx context.Context, tick time.Duration, visit func(*watcher)) {
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
 	start, done := time.Now(), 0
 	var list []*watcher
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-ticker.C:
 		}
-		for ; done < int(time.Since(start)/waitTick); done++ {
-			list = n.waits.next(list[:0])
+		for ; done < int(time.Since(start)/tick); done++ {
+			list = h.next(list[:0])
 			for _, w := range list {
-				n.end(w, expired)
+				visit(w)
 			}
 			clear(list)
 		}
 	}
 }
 
-// visit ends a watcher whose time is over and lets the others feel a heartbeat
-// where nothing else was written for half a period.
+// turn runs the heartbeat wheel until ctx ends.
+func (n *Notifier) turn(ctx context.Context) {
+	period := min(n.opt.Heartbeat, n.opt.Lifetime/2)
+	n.wheel.run(ctx, max(time.Millisecond, period/slots), n.visit)
+}
+
+// expire runs the wheel of waiting polls until ctx ends.
+func (n *Notifier) expire(ctx context.Context) {
+	n.waits.run(ctx, waitTick, func(w *watcher) { n.end(w, expired) })
+}
+
+// visit ends a watcher whose time is over and lets the others feel a heartbeat,
+// so that no silence is longer than a period. Who was written to lately is
+// visited again after three quarters to all of one: spread, since a whole feed
+// was written to at once.
 func (n *Notifier) visit(w *watcher) {
 	now := n.millis()
 	if now >= w.ends {
 		n.end(w, aged)
 		return
 	}
-	if now-w.beat.Load() < n.opt.Heartbeat.Milliseconds()/2 {
+	silent, period := now-w.beat.Load(), n.opt.Heartbeat.Milliseconds()
+	if silent < period/2 {
+		n.wheel.move(w, slots-int(silent*slots/max(1, period))-1-rand.IntN(slots/4))
 		return
 	}
 	w.beat.Store(now)

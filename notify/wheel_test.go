@@ -101,6 +101,44 @@ func TestHeartbeat_comes_about_every_15_seconds_and_only_in_silence(t *testing.T
 	})
 }
 
+// silences is a response that remembers its longest silence.
+type silences struct {
+	recorder
+	last    time.Time
+	longest time.Duration
+}
+
+func (s *silences) Write(p []byte) (int, error) {
+	s.longest, s.last = max(s.longest, time.Since(s.last)), time.Now()
+	return s.recorder.Write(p)
+}
+
+func TestHeartbeat_ends_every_silence_within_15_seconds(t *testing.T) {
+	t.Parallel()
+	bubble(t, func(o *notify.Options) { o.Lifetime = time.Hour }, func(t *testing.T, n *notify.Notifier, f *feed) {
+		tabs := make([]*silences, 50) // enough for every slot of the wheel
+		var open sync.WaitGroup
+		for i := range tabs {
+			tabs[i] = &silences{recorder: recorder{header: http.Header{}}, last: time.Now()}
+			open.Go(func() {
+				_ = n.ServeFeed(tabs[i], get(t, "?after=1", "Accept", "text/event-stream"), notify.Access{Key: f.key, Principal: "p"})
+			})
+		}
+		for _, quiet := range []time.Duration{time.Minute, 3 * time.Second, 8 * time.Second, time.Minute, 13 * time.Second, 100 * time.Second} {
+			time.Sleep(quiet)
+			n.Publish(1, f.next(false))
+		}
+		synctest.Wait()
+		n.CloseKey("p")
+		open.Wait()
+		for i, tab := range tabs {
+			if tab.longest > 15*time.Second {
+				t.Errorf("stream %d was silent for %s", i, tab.longest)
+			}
+		}
+	})
+}
+
 func TestLifetime_is_8_to_10_minutes_and_spread(t *testing.T) {
 	t.Parallel()
 	bubble(t, nil, func(t *testing.T, n *notify.Notifier, f *feed) {

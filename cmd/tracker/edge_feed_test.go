@@ -251,7 +251,7 @@ func TestEdge_feed_arrives_through_an_nginx_that_knows_nothing_of_it(t *testing.
 
 func TestEdge_idle_stream_outlives_the_read_timeout(t *testing.T) {
 	t.Parallel()
-	const short = 20 * time.Second // more than one heartbeat, less than two
+	const short = 25 * time.Second // more than one heartbeat, less than two
 	p := startProgram(t, nil)
 	w := newShipped(p)
 	e := startEdge(t, allIn(p.env["TRACKER_ADDR"]), "proxy_read_timeout 90s;", "proxy_read_timeout "+short.String()+";")
@@ -260,6 +260,8 @@ func TestEdge_idle_stream_outlives_the_read_timeout(t *testing.T) {
 	for time.Since(began) <= short {
 		select {
 		case <-s.beats:
+		case e, open := <-s.events:
+			t.Fatalf("not a heartbeat: %+v (open: %v)", e, open)
 		case <-time.After(patience):
 			t.Fatal("no heartbeat")
 		}
