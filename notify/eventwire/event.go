@@ -161,8 +161,16 @@ func (p payload) summary(kind Kind) json.RawMessage {
 
 // Decode reads a message. An error names what is missing; fields that this
 // version does not know are ignored, so that an older process can read what a
-// newer one writes.
+// newer one writes. The event shares no memory with the message.
 func Decode(message []byte) (Event, error) {
+	if e, ok := scan(message); ok {
+		return e, nil
+	}
+	return decodeAny(message)
+}
+
+// decodeAny reads every JSON text that is an event.
+func decodeAny(message []byte) (Event, error) {
 	var env struct {
 		envelope
 		Data payload `json:"data"`
