@@ -229,8 +229,20 @@ func TestCache_is_bounded_and_follows_the_stream(t *testing.T) {
 			}
 		}
 	}
-	if got := n.Stats().Published; got != 2000 {
-		t.Errorf("%d published", got)
+}
+
+func TestAwaits_what_is_watched_or_in_memory(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, func(o *notify.Options) { o.CacheBytes = 1 })
+	f, other := newFeed(orderKey(1)), newFeed(orderKey(2))
+	if r.Awaits(f.key) {
+		t.Error("an event is awaited that nobody ever asked for")
+	}
+	r.emitted(f, 1)
+	s := r.watch(t, r.feedURL(f.key, "?after=0"))
+	s.want("1")
+	if !r.Awaits(f.key) || r.Awaits(other.key) {
+		t.Errorf("awaited: %v, the other: %v", r.Awaits(f.key), r.Awaits(other.key))
 	}
 }
 

@@ -177,7 +177,14 @@ type rig struct {
 }
 
 // emit commits an event and tells the notifier, as the stream's follower does.
-func (r *rig) emit(e eventwire.Event) { r.Publish(r.book.append(e), e) }
+// emit brings an event into the log and from there here, as the follower of the
+// stream does: what nobody awaits is passed over.
+func (r *rig) emit(e eventwire.Event) {
+	at := r.book.append(e)
+	if r.Awaits(e.Key()) {
+		r.Publish(at, e)
+	}
+}
 
 // emitted makes n events of f and emits them.
 func (r *rig) emitted(f *feed, n int) {

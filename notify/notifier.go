@@ -141,11 +141,17 @@ func (n *Notifier) Run(ctx context.Context) error {
 	return nil
 }
 
+// Awaits reports whether Publish would do anything with the next event of a feed.
+// One that is not awaited need not be published, nor even decoded: who comes for it
+// later finds it in the log. Safe for concurrent use.
+func (n *Notifier) Awaits(key eventwire.Key) bool {
+	return n.hub.lookup(key) != nil || n.tails.follow(key.Merchant)
+}
+
 // Publish tells the notifier of the next event of the stream. It returns when
-// every watcher of that feed was served, blocking on none of them. What it costs does not depend on how many
-// other feeds are watched.
+// every watcher of that feed was served, blocking on none of them. What it costs
+// does not depend on how many other feeds are watched.
 func (n *Notifier) Publish(at uint64, e eventwire.Event) {
-	n.count.published.Add(1)
 	n.tails.add(at, e)
 	if t := n.hub.lookup(e.Key()); t != nil {
 		n.publish(t, e, false)

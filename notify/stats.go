@@ -10,7 +10,6 @@ type counters struct {
 	lane      [laneCount]atomic.Int64
 	ended     [reasons]atomic.Int64
 	delivered atomic.Int64
-	published atomic.Int64
 	coldReads atomic.Int64
 	polls     atomic.Int64
 	unchanged atomic.Int64
@@ -33,7 +32,6 @@ type Stats struct {
 	Watchers   []Watchers
 	Ended      map[string]int64 // by reason: gone, slow, closed, lifetime, revoked, key_closed, drain, …
 	Refused    map[string]int64 // by limit
-	Published  int64            // events that came from the stream
 	Delivered  int64            // events that were handed to a client's transport
 	Polls      int64            // short polls and status requests answered
 	Unchanged  int64            // … of which with 304
@@ -46,8 +44,7 @@ type Stats struct {
 func (n *Notifier) Stats() Stats {
 	s := Stats{
 		Ended: make(map[string]int64), Refused: make(map[string]int64),
-		Published: n.count.published.Load(), Delivered: n.count.delivered.Load(),
-		Polls: n.count.polls.Load(), Unchanged: n.count.unchanged.Load(), ColdReads: n.count.coldReads.Load(),
+		Delivered: n.count.delivered.Load(), Polls: n.count.polls.Load(), Unchanged: n.count.unchanged.Load(), ColdReads: n.count.coldReads.Load(),
 	}
 	for lane := range laneCount {
 		s.Watchers = append(s.Watchers, Watchers{lane.Transport(), lane.Path(), n.count.lane[lane].Load()})

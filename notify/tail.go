@@ -85,12 +85,18 @@ func (s *tails) release(t *tail) {
 	}
 }
 
-// add is told of every event of the stream, in its order.
-func (s *tails) add(at uint64, e eventwire.Event) {
+// follow reports whether somebody follows the merchant's firehose.
+func (s *tails) follow(merchant string) bool { return s.lookup(merchant) != nil }
+
+func (s *tails) lookup(merchant string) *tail {
 	s.mu.Lock()
-	t := s.list[e.Merchant]
-	s.mu.Unlock()
-	if t != nil {
+	defer s.mu.Unlock()
+	return s.list[merchant]
+}
+
+// add is told of every event of the stream that is awaited, in its order.
+func (s *tails) add(at uint64, e eventwire.Event) {
+	if t := s.lookup(e.Merchant); t != nil {
 		e.Timeline = nil // people do not receive it
 		t.add(newTailed(at, e))
 	}

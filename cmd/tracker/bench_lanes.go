@@ -63,7 +63,7 @@ func newFeedLane(ctx context.Context, dir string, noParking bool, lag *lags) (*f
 	l := &feedLane{bus: bus, n: notify.New(notify.Options{Log: bus, NoParking: noParking, FannedOut: lag.fannedOut})}
 	follows := make(chan struct{})
 	go l.n.Run(ctx)
-	go bus.Follow(ctx, natsbus.Follower{Event: l.n.Publish, Passed: lag.passed, Ready: sync.OnceFunc(func() { close(follows) })})
+	go bus.Follow(ctx, natsbus.Follower{Wants: l.n.Awaits, Event: l.n.Publish, Passed: lag.passed, Ready: sync.OnceFunc(func() { close(follows) })})
 	select {
 	case <-follows:
 	case <-ctx.Done():

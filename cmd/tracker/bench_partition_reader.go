@@ -40,10 +40,10 @@ func (c *benchPartitionReader) Run(ctx context.Context, out *console) error {
 	feed := notify.New(notify.Options{Log: feedLog{bus}})
 	done := make(chan error, 1)
 	f := natsbus.Follower{
-		Event: func(at uint64, e eventwire.Event) {
-			feed.Publish(at, e)
+		Wants: feed.Awaits, Event: feed.Publish,
+		Passed: func(p natsbus.Passage) {
 			events.Add(1)
-			lag.add(time.Since(e.Time))
+			lag.add(time.Since(p.Changed))
 		},
 		Ready: func() { fmt.Fprintln(out.stdout, "ready") },
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tracker/notify/eventwire"
 	"tracker/notify/natsbus"
 )
 
@@ -21,15 +20,15 @@ func TestLags_stages(t *testing.T) {
 	}{
 		"a relayed event": {
 			func(l *lags) {
-				l.passed(natsbus.Passage{Sent: at(3), Stored: at(5), Received: at(12)}, eventwire.Event{Time: start})
+				l.passed(natsbus.Passage{Changed: start, Sent: at(3), Stored: at(5), Received: at(12)})
 			},
 			map[string]float64{stageCommit: 3, stageStore: 2, stageCarry: 7}},
 		"a restored event was sent by no relay": {
-			func(l *lags) { l.passed(natsbus.Passage{Stored: at(5), Received: at(6)}, eventwire.Event{Time: start}) },
+			func(l *lags) { l.passed(natsbus.Passage{Changed: start, Stored: at(5), Received: at(6)}) },
 			map[string]float64{stageCarry: 1}},
 		"clocks that disagree": {
 			func(l *lags) {
-				l.passed(natsbus.Passage{Sent: at(3), Stored: at(1), Received: at(4)}, eventwire.Event{Time: start})
+				l.passed(natsbus.Passage{Changed: start, Sent: at(3), Stored: at(1), Received: at(4)})
 			},
 			map[string]float64{stageCommit: 3, stageStore: 0, stageCarry: 3}},
 		"a watched event": {
@@ -40,11 +39,14 @@ func TestLags_stages(t *testing.T) {
 			t.Parallel()
 			r := prometheus.NewRegistry()
 			c.do(newLags(r))
-			families, err := r.Gather()
-			if err != nil || len(families) != 1 || len(families[0].Metric) != len(stages()) {
+			families, err := r.Gather() // by name: the events, then the stages
+			if err != nil || len(families) != 2 || len(families[1].Metric) != len(stages()) {
 				t.Fatalf("%v, %v", families, err)
 			}
-			for _, m := range families[0].Metric {
+			if got, read := families[0].Metric[0].Counter.GetValue() == 1, name != "a watched event"; got != read {
+				t.Errorf("counted as read: %v", got)
+			}
+			for _, m := range families[1].Metric {
 				stage, h := m.Label[0].GetValue(), m.Histogram
 				want, observed := c.want[stage]
 				if (h.GetSampleCount() == 1) != observed {

@@ -14,10 +14,10 @@ type gauges struct {
 	p *process
 	s *parts
 
-	watchers, ended, refused, published, delivered, polls, unchanged, coldReads, feeds, cache *prometheus.Desc
-	outboxDepth, outboxAge, outboxLeading                                                     *prometheus.Desc
-	payments, forged                                                                          *prometheus.Desc
-	backlog, backlogAge, endpoints                                                            *prometheus.Desc
+	watchers, ended, refused, delivered, polls, unchanged, coldReads, feeds, cache *prometheus.Desc
+	outboxDepth, outboxAge, outboxLeading                                          *prometheus.Desc
+	payments, forged                                                               *prometheus.Desc
+	backlog, backlogAge, endpoints                                                 *prometheus.Desc
 }
 
 func describe(name, help string, labels ...string) *prometheus.Desc {
@@ -33,7 +33,6 @@ func (p *process) register(s *parts) {
 			watchers:      describe("watchers", "Clients that wait now, by transport and by the path that serves them.", "transport", "path"),
 			ended:         describe("watchers_ended_total", "Watches that ended, by reason.", "reason"),
 			refused:       describe("watchers_refused_total", "Watches refused by a limit.", "limit"),
-			published:     describe("feed_events_total", "Events that this process read from the stream."),
 			delivered:     describe("feed_deliveries_total", "Events handed to a client's transport."),
 			polls:         describe("feed_polls_total", "Short polls and status requests answered."),
 			unchanged:     describe("feed_polls_unchanged_total", "Short polls and status requests answered with 304."),
@@ -78,7 +77,6 @@ func (g *gauges) Collect(ch chan<- prometheus.Metric) {
 	for limit, count := range n.Refused {
 		counter(g.refused, count, limit)
 	}
-	counter(g.published, n.Published)
 	counter(g.delivered, n.Delivered)
 	counter(g.polls, n.Polls)
 	counter(g.unchanged, n.Unchanged)

@@ -159,7 +159,7 @@ func (p *process) connect(ctx context.Context, s *parts) error {
 func (p *process) follow(ctx context.Context, s *parts) error {
 	life := p.bus.Incarnation()
 	return p.bus.Follow(ctx, natsbus.Follower{
-		Event: s.notifier.Publish, Passed: s.lags.passed,
+		Wants: s.notifier.Awaits, Event: s.notifier.Publish, Passed: s.lags.passed,
 		Ready: func() { p.untilDone(ctx, "the start", s.notifier.Resync) },
 		Gap: func(reason string) {
 			p.untilDone(ctx, reason, func(ctx context.Context) error {

@@ -26,6 +26,9 @@ func TraceOf(ctx context.Context) string {
 // TraceIn is the traceparent of an encoded event, or "". It reads the envelope
 // alone.
 func TraceIn(message []byte) string {
+	if e, ok := Peek(message); ok {
+		return e.Trace
+	}
 	var e struct {
 		Trace string `json:"traceparent"`
 	}

@@ -12,10 +12,14 @@ import (
 type Follower struct {
 	// Subjects is the part of the stream to read. Empty is all of it.
 	Subjects []string
-	// Event is every new message in stream order.
+	// Wants is asked of every message whether Event is to be told of it. Others are
+	// passed over undecoded, as far as they can be told. Nil wants all.
+	Wants func(eventwire.Key) bool
+	// Event is every new message that is wanted, in stream order.
 	Event func(streamSeq uint64, e eventwire.Event)
-	// Passed is told before Event how the message came here. It may be nil.
-	Passed func(p Passage, e eventwire.Event)
+	// Passed is told of every message, wanted or not, how it came here, before
+	// Event. It may be nil.
+	Passed func(Passage)
 	// Ready is called once: every message that is published from now on comes. It
 	// may be nil.
 	Ready func()
@@ -44,7 +48,7 @@ func (b *Bus) Follow(ctx context.Context, f Follower) error {
 			r.subjects = []string{eventwire.Wildcard}
 		}
 		r.message = func(seq uint64, e eventwire.Event) error { f.Event(seq, e); return nil }
-		r.passed = f.Passed
+		r.wants, r.passed = f.Wants, f.Passed
 		r.ready = func() {
 			if stands != nil {
 				stands()

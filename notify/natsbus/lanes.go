@@ -127,8 +127,8 @@ func (l *lanes) passes(m jetstream.Msg) bool {
 	if len(l.only) == 0 {
 		return false
 	}
-	eventType, ok := eventwire.TypeOf(m.Data())
-	return ok && !slices.Contains(l.only, eventType)
+	head, ok := eventwire.Peek(m.Data())
+	return ok && !slices.Contains(l.only, head.Type)
 }
 
 // rest waits and reports false when it is time to end.

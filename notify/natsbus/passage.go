@@ -15,6 +15,7 @@ const sentHeader = "Tracker-Sent"
 // who saw them: between machines they are as good as those agree, and a difference
 // may be negative.
 type Passage struct {
+	Changed  time.Time // by whoever decided the change, as its event says
 	Sent     time.Time // by Publish; zero where the message was restored
 	Stored   time.Time // by the server
 	Received time.Time // by this process

@@ -18,7 +18,7 @@ func TestFollow_tells_how_a_message_came(t *testing.T) {
 	run(t, func(ctx context.Context) error {
 		return b.Follow(ctx, natsbus.Follower{
 			Event:  func(uint64, eventwire.Event) {},
-			Passed: func(p natsbus.Passage, _ eventwire.Event) { came <- p },
+			Passed: func(p natsbus.Passage) { came <- p },
 			Ready:  func() { close(ready) },
 		})
 	})

@@ -36,11 +36,12 @@ var ErrPurged = errors.New("natsbus: the stream no longer holds what comes after
 type reader struct {
 	bus      *Bus
 	subjects []string
-	upTo     uint64 // where to end; 0: never
-	all      bool   // subjects cover the stream, so its sequences follow each other
+	upTo     uint64                   // where to end; 0: never
+	all      bool                     // subjects cover the stream, so its sequences follow each other
+	wants    func(eventwire.Key) bool // nil: all
 	message  func(seq uint64, e eventwire.Event) error
-	passed   func(p Passage, e eventwire.Event) // may be nil
-	ready    func()                             // called once a consumer stands, before its first message
+	passed   func(Passage) // may be nil
+	ready    func()        // called once a consumer stands, before its first message
 
 	incarnation string // "" before the first session
 	last        uint64 // the stream sequence read last
@@ -193,10 +194,7 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 	case r.all && r.last > 0 && seq != r.last+1:
 		return &GapError{"the stream has a hole"}
 	}
-	e, err := eventwire.Decode(m.Data())
-	if err != nil {
-		r.bus.log.ErrorContext(ctx, "a message in the stream is not an event; passed over", "seq", seq, "error", err)
-	} else if err := r.hand(e, passage(m, meta, received), seq); err != nil {
+	if err := r.hand(ctx, m, passage(m, meta, received), seq); err != nil {
 		return stopError{err}
 	}
 	r.last, r.lastBody = seq, m.Data()
@@ -206,11 +204,28 @@ func (r *reader) deliver(ctx context.Context, m jetstream.Msg, want uint64) erro
 	return nil
 }
 
-func (r *reader) hand(e eventwire.Event, p Passage, seq uint64) error {
-	if r.passed != nil {
-		r.passed(p, e)
+// hand tells the user of a message, decoded if it is wanted. The error is the user's.
+func (r *reader) hand(ctx context.Context, m jetstream.Msg, p Passage, seq uint64) error {
+	if r.wants != nil {
+		if head, ok := eventwire.Peek(m.Data()); ok && !r.wants(head.Key()) {
+			r.pass(p, head.Time)
+			return nil
+		}
 	}
+	e, err := eventwire.Decode(m.Data())
+	if err != nil {
+		r.bus.log.ErrorContext(ctx, "a message in the stream is not an event; passed over", "seq", seq, "error", err)
+		return nil
+	}
+	r.pass(p, e.Time)
 	return r.message(seq, e)
+}
+
+func (r *reader) pass(p Passage, changed time.Time) {
+	if r.passed != nil {
+		p.Changed = changed
+		r.passed(p)
+	}
 }
 
 func sleep(ctx context.Context, d time.Duration) {
