@@ -4,19 +4,27 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"time"
 )
 
 // subscribers finds the endpoints of merchants, for many callers with one query.
 // Nothing is kept: a caller gets what a query found that began after it asked, so
 // that no endpoint, made in whatever process, misses an event that came later.
-// Callers that ask while a query runs share the next one. Safe for concurrent use.
+// Callers that ask while a query runs share the next one, which begins no sooner
+// than queryPause after the one before: it is most of what an event without any
+// endpoint costs, and under load many events can share it. Safe for concurrent use.
 type subscribers struct {
 	read func(ctx context.Context, merchants []string) (map[string][]Endpoint, error)
 
 	mu   sync.Mutex
-	busy bool    // a query runs, or somebody was chosen to run the next one
-	next *lookup // what those who ask now wait for
+	busy bool      // a query runs, or somebody was chosen to run the next one
+	next *lookup   // what those who ask now wait for
+	last time.Time // when a query began last
 }
+
+// queryPause is what an event waits at most for others to share its query, and
+// only behind another one.
+const queryPause = 5 * time.Millisecond
 
 // lookup is one query and those who wait for it.
 type lookup struct {
@@ -56,8 +64,9 @@ func (s *subscribers) join(merchant string) *lookup {
 
 // run makes the query. Who asks from here on waits for the next one.
 func (s *subscribers) run(ctx context.Context, l *lookup) {
+	s.pause(ctx)
 	s.mu.Lock()
-	s.next = nil
+	s.next, s.last = nil, time.Now()
 	s.mu.Unlock()
 	slices.Sort(l.merchants)
 	l.found, l.err = s.read(ctx, slices.Compact(l.merchants))
@@ -66,5 +75,21 @@ func (s *subscribers) run(ctx context.Context, l *lookup) {
 	defer s.mu.Unlock()
 	if s.busy = s.next != nil; s.busy {
 		s.next.lead <- struct{}{}
+	}
+}
+
+// pause waits until the next query may begin, or ctx ends.
+func (s *subscribers) pause(ctx context.Context) {
+	s.mu.Lock()
+	rest := queryPause - time.Since(s.last)
+	s.mu.Unlock()
+	if rest <= 0 {
+		return
+	}
+	t := time.NewTimer(rest)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 )
 
 // Who asks while a query runs must not get its answer: it may be older than what
@@ -72,6 +73,44 @@ func TestSubscribers_who_gives_up_leaves_the_query_to_others(t *testing.T) {
 		}
 		if _, err := s.of(t.Context(), "b"); !errors.Is(err, boom) {
 			t.Errorf("error %v", err)
+		}
+	})
+}
+
+func TestSubscribers_share_a_query_under_load_and_wait_for_none_alone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		queries := 0
+		s := &subscribers{read: func(context.Context, []string) (map[string][]Endpoint, error) {
+			queries++
+			return nil, nil
+		}}
+		ask := func() {
+			if _, err := s.of(t.Context(), "a"); err != nil {
+				t.Error(err)
+			}
+		}
+		for range 10 {
+			began := time.Now()
+			ask()
+			if waited := time.Since(began); waited != 0 {
+				t.Errorf("a lone event waited for %s", waited)
+			}
+			time.Sleep(queryPause)
+		}
+		began := time.Now()
+		queries = 0
+		var load sync.WaitGroup
+		for range 16 {
+			load.Go(func() {
+				for range 100 {
+					ask()
+				}
+			})
+		}
+		load.Wait()
+		if most := int(time.Since(began)/queryPause) + 1; queries > most || queries > 101 {
+			t.Errorf("%d queries for 1,600 events in %s", queries, time.Since(began))
 		}
 	})
 }
