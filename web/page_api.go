@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 
 	"github.com/labstack/echo/v4"
@@ -20,6 +19,8 @@ type apiCall struct {
 	Body         any
 }
 
+// apiAnswer is what came back. An API that writes nothing has not answered, and is
+// not ok.
 type apiAnswer struct {
 	status int
 	header http.Header
@@ -57,9 +58,26 @@ func (s *Server) callAPI(c echo.Context, call apiCall) (apiAnswer, error) {
 	if api == nil {
 		api = s
 	}
-	w := httptest.NewRecorder()
-	api.ServeHTTP(w, r)
-	return apiAnswer{status: w.Code, header: w.Header(), body: w.Body.Bytes()}, nil
+	a := apiAnswer{header: http.Header{}}
+	api.ServeHTTP(&a, r)
+	return a, nil
+}
+
+// Header implements [http.ResponseWriter].
+func (a *apiAnswer) Header() http.Header { return a.header }
+
+// WriteHeader implements [http.ResponseWriter].
+func (a *apiAnswer) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+}
+
+// Write implements [http.ResponseWriter].
+func (a *apiAnswer) Write(part []byte) (int, error) {
+	a.WriteHeader(http.StatusOK)
+	a.body = append(a.body, part...)
+	return len(part), nil
 }
 
 func setNonEmpty(h http.Header, name, value string) {
@@ -81,4 +99,4 @@ func (a apiAnswer) problem() *problem {
 
 func (a apiAnswer) code() string { return a.problem().Code }
 
-func (a apiAnswer) ok() bool { return a.status < http.StatusMultipleChoices }
+func (a apiAnswer) ok() bool { return a.status >= http.StatusOK && a.status < http.StatusMultipleChoices }

@@ -14,19 +14,6 @@ import (
 // Name is the name of this package's set of migrations.
 const Name = "txoutbox"
 
-// Database is what the outbox and the stores beside it need of a database.
-// dbconn.DB implements it.
-type Database interface {
-	// Read returns a session for queries; inside Write's ctx it is that
-	// transaction.
-	Read(ctx context.Context) *gorm.DB
-	// Write runs fn in a transaction that is durable when Write returns nil. fn
-	// may run more than once (serialization retry) and must touch nothing but
-	// tx. A Write whose ctx already carries a transaction of this database joins
-	// it: the ctx given to fn carries it. An error of fn is returned as it is.
-	Write(ctx context.Context, fn func(ctx context.Context, tx *gorm.DB) error) error
-}
-
 // Message is one message for the stream.
 type Message struct {
 	Subject string
@@ -55,16 +42,7 @@ var migrations embed.FS
 
 // Migrations is the schema of the outbox for dialect "sqlite" or "postgres", for
 // goose. It panics on any other dialect, which is a mistake in the program.
-func Migrations(dialect string) fs.FS {
-	set, err := fs.Sub(migrations, "migrations/"+dialect)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := fs.Stat(set, "."); err != nil {
-		panic(fmt.Sprintf("txoutbox: no migrations for %q", dialect))
-	}
-	return set
-}
+func Migrations(dialect string) fs.FS { return Schema(migrations, dialect) }
 
 // Append writes events into the outbox in the caller's transaction: they are
 // announced when it commits, and never otherwise. Append them after the

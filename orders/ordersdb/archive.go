@@ -9,6 +9,7 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"tracker/notify/txoutbox"
 	"tracker/orders"
 )
 
@@ -61,7 +62,7 @@ func final() (list []string) {
 // or one of the few orders that are not closed.
 func (s *Store) Old(ctx context.Context, after, until string, unchanged time.Time, limit int) ([]orders.Order, error) {
 	var list []orders.Order
-	err := s.snapshot(ctx, func(tx *gorm.DB) error {
+	err := txoutbox.Snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
 		var rows []orderRow
 		query := tx.Where("id > ? AND id < ? AND updated_at < ? AND status IN ?", after, until, unchanged.UnixMilli(), final())
 		if err := query.Order("id").Limit(limit).Find(&rows).Error; err != nil {

@@ -7,13 +7,14 @@ import (
 
 	"gorm.io/gorm"
 
+	"tracker/notify/txoutbox"
 	"tracker/orders"
 )
 
 // List implements orders.Store.
 func (s *Store) List(ctx context.Context, merchant string, f orders.Filter) (orders.Page, error) {
 	var page orders.Page
-	err := s.snapshot(ctx, func(tx *gorm.DB) error {
+	err := txoutbox.Snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
 		var rows []orderRow
 		query := restrict(tx.Where("merchant = ?", merchant), f)
 		if err := query.Order("id DESC").Limit(f.Limit + 1).Find(&rows).Error; err != nil {

@@ -2,7 +2,6 @@ package ordersdb
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"slices"
 	"time"
@@ -10,33 +9,18 @@ import (
 	"gorm.io/gorm"
 	"gorm.io/gorm/clause"
 
+	"tracker/notify/txoutbox"
 	"tracker/orders"
 )
-
-// snapshot runs fn on one unchanging view of the database. In a transaction that
-// ctx carries, that transaction is the view.
-func (s *Store) snapshot(ctx context.Context, fn func(tx *gorm.DB) error) error {
-	tx := s.db.Read(ctx)
-	if inside(tx) {
-		return fn(tx)
-	}
-	return tx.Transaction(fn, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
-}
-
-// inside reports whether tx is a transaction that ctx carried here.
-func inside(tx *gorm.DB) bool {
-	_, yes := tx.Statement.ConnPool.(gorm.TxCommitter)
-	return yes
-}
 
 // Order implements orders.Store. In a transaction that may go on to write, it
 // locks the order's row, where the database has such locks: what is read after it
 // then belongs to it, and the compare-and-set that follows cannot be lost.
 func (s *Store) Order(ctx context.Context, merchant, id string) (orders.Order, error) {
 	outer := s.db.Read(ctx)
-	lock := inside(outer) && outer.Name() == "postgres"
+	lock := txoutbox.Inside(outer) && outer.Name() == "postgres"
 	var list []orders.Order
-	err := s.snapshot(ctx, func(tx *gorm.DB) error {
+	err := txoutbox.Snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
 		query := tx.Where("id = ? AND merchant = ?", id, merchant).Limit(1)
 		if lock {
 			query = query.Clauses(clause.Locking{Strength: clause.LockingStrengthUpdate})
@@ -92,7 +76,7 @@ func (s *Store) Unpaid(ctx context.Context, now time.Time, limit int) ([]orders.
 // All implements orders.Store.
 func (s *Store) All(ctx context.Context, after string, limit int) ([]orders.Order, error) {
 	var list []orders.Order
-	err := s.snapshot(ctx, func(tx *gorm.DB) error {
+	err := txoutbox.Snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
 		var rows []orderRow
 		if err := tx.Where("id > ?", after).Order("id").Limit(limit).Find(&rows).Error; err != nil {
 			return err

@@ -2,12 +2,12 @@ package paymentsdb
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
 	"time"
 
 	"gorm.io/gorm"
 
+	"tracker/notify/txoutbox"
 	"tracker/payments"
 )
 
@@ -35,7 +35,7 @@ func (s *Store) one(ctx context.Context, where string, args ...any) (payments.Pa
 // find reads payments with all that belongs to them, as of one moment.
 func (s *Store) find(ctx context.Context, choose func(*gorm.DB) *gorm.DB) ([]payments.Payment, error) {
 	var found []payments.Payment
-	err := snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
+	err := txoutbox.Snapshot(s.db.Read(ctx), func(tx *gorm.DB) error {
 		var rows []paymentRow
 		if err := choose(tx).Find(&rows).Error; err != nil {
 			return fmt.Errorf("paymentsdb: read payments: %w", err)
@@ -48,16 +48,6 @@ func (s *Store) find(ctx context.Context, choose func(*gorm.DB) *gorm.DB) ([]pay
 		return err
 	})
 	return found, err
-}
-
-// snapshot lets several queries see one moment, so that nobody gets the status of
-// one with the refunds of another. Inside a transaction they do anyway, as far as
-// that one's own rows go.
-func snapshot(db *gorm.DB, fn func(tx *gorm.DB) error) error {
-	if _, pool := db.Statement.ConnPool.(gorm.TxBeginner); !pool {
-		return fn(db)
-	}
-	return db.Transaction(fn, &sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true})
 }
 
 // Refund implements [payments.Reader].

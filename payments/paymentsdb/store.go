@@ -27,16 +27,7 @@ var migrations embed.FS
 
 // Migrations is the schema for dialect "sqlite" or "postgres", for goose. It
 // panics on any other dialect, which is a mistake in the program.
-func Migrations(dialect string) fs.FS {
-	if dialect != "sqlite" && dialect != "postgres" {
-		panic(fmt.Sprintf("paymentsdb: no migrations for %q", dialect))
-	}
-	set, err := fs.Sub(migrations, "migrations/"+dialect)
-	if err != nil {
-		panic(err)
-	}
-	return set
-}
+func Migrations(dialect string) fs.FS { return txoutbox.Schema(migrations, dialect) }
 
 // Store keeps ledgers in a database.
 type Store struct{ db txoutbox.Database }

@@ -23,16 +23,7 @@ var migrations embed.FS
 
 // Migrations is the schema for dialect "sqlite" or "postgres", for goose. It
 // panics on any other dialect, which is a mistake in the program.
-func Migrations(dialect string) fs.FS {
-	set, err := fs.Sub(migrations, "migrations/"+dialect)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := fs.Stat(set, "."); err != nil {
-		panic(fmt.Sprintf("webhooksdb: no migrations for %q", dialect))
-	}
-	return set
-}
+func Migrations(dialect string) fs.FS { return txoutbox.Schema(migrations, dialect) }
 
 // Store is a [webhooks.Store] on a database. Safe for concurrent use.
 type Store struct{ db txoutbox.Database }

@@ -23,16 +23,7 @@ var migrations embed.FS
 
 // Migrations is the schema for dialect "sqlite" or "postgres". It panics on any
 // other dialect, which is a mistake in the program.
-func Migrations(dialect string) fs.FS {
-	set, err := fs.Sub(migrations, "migrations/"+dialect)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := fs.Stat(set, "."); err != nil {
-		panic("apikeysdb: no migrations for " + dialect)
-	}
-	return set
-}
+func Migrations(dialect string) fs.FS { return txoutbox.Schema(migrations, dialect) }
 
 // Store implements apikeys.Store.
 type Store struct{ db txoutbox.Database }

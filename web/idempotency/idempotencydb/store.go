@@ -21,16 +21,7 @@ var migrations embed.FS
 
 // Migrations is the schema for dialect "sqlite" or "postgres". It panics on any
 // other dialect, which is a mistake in the program.
-func Migrations(dialect string) fs.FS {
-	set, err := fs.Sub(migrations, "migrations/"+dialect)
-	if err != nil {
-		panic(err)
-	}
-	if _, err := fs.Stat(set, "."); err != nil {
-		panic("idempotencydb: no migrations for " + dialect)
-	}
-	return set
-}
+func Migrations(dialect string) fs.FS { return txoutbox.Schema(migrations, dialect) }
 
 // Store implements idempotency.Store.
 type Store struct{ db txoutbox.Database }
@@ -80,7 +71,7 @@ WHERE idempotency_keys.expires_at <= ?
 
 // Put implements idempotency.Store.
 func (s *Store) Put(ctx context.Context, e idempotency.Entry, now time.Time) (bool, error) {
-	if tx := s.db.Read(ctx); inside(tx) {
+	if tx := s.db.Read(ctx); txoutbox.Inside(tx) {
 		stored, err := putIn(tx, e, now) // no savepoint: nobody goes on after its error
 		return stored, wrap("put", err)
 	}
@@ -95,12 +86,6 @@ func (s *Store) Put(ctx context.Context, e idempotency.Entry, now time.Time) (bo
 func putIn(tx *gorm.DB, e idempotency.Entry, now time.Time) (bool, error) {
 	done := tx.Exec(put, e.ID, e.Fingerprint, e.Holder, e.LeaseUntil.UnixMilli(), e.Answer, e.ExpiresAt.UnixMilli(), now.UnixMilli(), now.UnixMilli())
 	return done.RowsAffected == 1, done.Error
-}
-
-// inside reports whether tx is a transaction that ctx carried here.
-func inside(tx *gorm.DB) bool {
-	_, yes := tx.Statement.ConnPool.(gorm.TxCommitter)
-	return yes
 }
 
 // Answer implements idempotency.Store.
