@@ -3,6 +3,7 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,12 @@ type failing struct {
 	err   error
 	panic any
 }
+
+// unreached is the error of a database or a broker that is away.
+type unreached struct{}
+
+func (unreached) Error() string     { return "dial tcp secret:5432: connection refused" }
+func (unreached) Unavailable() bool { return true }
 
 type failingOrders struct {
 	web.Orders
@@ -77,6 +84,7 @@ func TestCodes(t *testing.T) {
 		{order, conflictOf(orders.CodeConcurrentUpdate), 409, "concurrent_update"}, {order, conflictOf(orders.CodeIllegalTransition), 409, "illegal_transition"},
 		{order, conflictOf(orders.CodeOverShipment), 409, "over_shipment"}, {order, conflictOf(orders.CodeTooMany), 409, "too_many"},
 		{order, errors.New("no such column: secret_column"), 500, "internal"}, {order, context.DeadlineExceeded, 503, "unavailable"},
+		{order, fmt.Errorf("ordersdb: read: %w", unreached{}), 503, "unavailable"}, {payment, fmt.Errorf("payments: start: %w", unreached{}), 503, "unavailable"},
 		{payment, paymentConflict(payments.CodeOrderClosed), 409, "order_closed"}, {payment, paymentConflict(payments.CodeOrderPaid), 409, "order_paid"},
 		{payment, paymentConflict(payments.CodeBusy), 409, "operation_pending"}, {payment, paymentConflict(payments.CodeCaptureExceeds), 409, "capture_exceeds"},
 		{payment, paymentConflict(payments.CodeKeyReused), 409, "key_reused"}, {payment, paymentConflict(payments.CodeCurrency), 409, "currency_mismatch"},
@@ -95,7 +103,7 @@ func TestCodes(t *testing.T) {
 		if (tt.status == 503 || tt.status == 429) != (res.Header.Get("Retry-After") != "") {
 			t.Errorf("%s: Retry-After %q", tt.code, res.Header.Get("Retry-After"))
 		}
-		if strings.Contains(string(res.body), "secret_column") {
+		if strings.Contains(string(res.body), "secret") {
 			t.Errorf("%s shows our insides: %s", tt.code, res.body)
 		}
 	}

@@ -101,6 +101,7 @@ var problemRules = []func(error) *problem{
 	problemOfPayments,
 	problemOfWebhooks,
 	problemOfFeeds,
+	problemOfAway, // late: what a domain found out is worth more than how it failed afterwards
 	problemOfContext,
 }
 
@@ -156,6 +157,16 @@ func unauthorized() *problem {
 	p := newProblem("unauthorized", "")
 	p.header.Set("WWW-Authenticate", `Bearer realm="tracker"`)
 	return p
+}
+
+// problemOfAway is for a database or a broker that cannot be reached. web may know
+// neither; their errors say it of themselves.
+func problemOfAway(err error) *problem {
+	var away interface{ Unavailable() bool }
+	if errors.As(err, &away) && away.Unavailable() {
+		return newProblem("unavailable", "Something that this needs does not answer.").retryAfter(time.Second)
+	}
+	return nil
 }
 
 func problemOfContext(err error) *problem {

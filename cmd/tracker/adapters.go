@@ -33,11 +33,25 @@ func (s publisher) Publish(ctx context.Context, messages []txoutbox.Message) err
 const askPayable = "ask.orders.payable"
 
 // payableAnswer is the reply on askPayable. Error is set when orders could not
-// tell, which is never "no such order".
+// tell, which is never "no such order"; Away, when that is because it does not
+// reach its database.
 type payableAnswer struct {
 	Found bool       `json:"found"`
 	Due   orders.Due `json:"due"`
 	Error string     `json:"error,omitempty"`
+	Away  bool       `json:"away,omitempty"`
+}
+
+// awayError is what another process does not reach, as web asks for it.
+type awayError struct{ text string }
+
+func (e awayError) Error() string   { return e.text }
+func (awayError) Unavailable() bool { return true }
+
+// isAway reports that err comes from something that does not answer.
+func isAway(err error) bool {
+	var gone interface{ Unavailable() bool }
+	return errors.As(err, &gone) && gone.Unavailable() || errors.Is(err, context.DeadlineExceeded)
 }
 
 // answerPayable is the side of orders.
@@ -52,7 +66,7 @@ func answerPayable(service *orders.Service) func(context.Context, []byte) ([]byt
 		case errors.Is(err, orders.ErrNotFound):
 			return json.Marshal(payableAnswer{})
 		case err != nil:
-			return json.Marshal(payableAnswer{Error: err.Error()})
+			return json.Marshal(payableAnswer{Error: err.Error(), Away: isAway(err)})
 		}
 		return json.Marshal(payableAnswer{Found: true, Due: due})
 	}
@@ -76,7 +90,11 @@ func (b orderBook) Payable(ctx context.Context, merchant, order string) (payment
 		return payments.Due{}, fmt.Errorf("ask orders what is due on %s: %w", order, err)
 	}
 	if answer.Error != "" {
-		return payments.Due{}, fmt.Errorf("ask orders what is due on %s: %s", order, answer.Error)
+		failed := errors.New(answer.Error)
+		if answer.Away {
+			failed = awayError{answer.Error}
+		}
+		return payments.Due{}, fmt.Errorf("ask orders what is due on %s: %w", order, failed)
 	}
 	if !answer.Found {
 		return payments.Due{}, payments.ErrNotFound

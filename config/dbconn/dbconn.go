@@ -17,7 +17,16 @@ const (
 )
 
 // ErrClosed is what a Write gets once the database is being closed.
-var ErrClosed = errors.New("dbconn: the database is closed")
+var ErrClosed error = away{errors.New("dbconn: the database is closed")}
+
+// away is the error of a database that cannot be reached, for callers that must
+// tell this from a mistake of ours and may not know whose error it is.
+type away struct{ error }
+
+// Unavailable reports that the same call may succeed later.
+func (away) Unavailable() bool { return true }
+
+func (e away) Unwrap() error { return e.error }
 
 // Options say which database, and how. Only URL or Path is needed.
 type Options struct {

@@ -26,7 +26,8 @@
 // the same error, and the writer goes on. PostgreSQL: a serialization failure, a
 // deadlock or a connection lost before the commit is tried again with growing
 // pauses, for about three seconds; statements, locks and idle transactions have
-// time limits. A query outside a transaction is not tried again.
+// time limits. A query outside a transaction is not tried again. The error of a
+// server that stays away has a method Unavailable() bool, as [ErrClosed] has.
 // While LISTEN does not work, Commits polls.
 //
 // # Decisions

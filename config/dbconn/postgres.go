@@ -3,10 +3,13 @@ package dbconn
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -58,7 +61,10 @@ func openPostgres(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("dbconn: connect to %s: %w", config.ConnConfig.Host, err), p.closePool())
 	}
 	d := &DB{options: o, dialect: Postgres, engine: p, wake: newWake()}
-	d.gorm, err = gorm.Open(postgres.New(postgres.Config{Conn: p.pool}), gormConfig(o))
+	d.gorm, err = gorm.Open(telling{postgres.New(postgres.Config{Conn: p.pool}).(*postgres.Dialector)}, gormConfig(o))
+	if err == nil {
+		err = d.gorm.Callback().Row().After("gorm:row").Register("dbconn:told", func(tx *gorm.DB) { tx.Error = told(tx.Error) })
+	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("dbconn: open: %w", err), p.closePool())
 	}
@@ -82,14 +88,14 @@ func (p *pg) write(ctx context.Context, fn func(txPool) error) error {
 	for attempt := 1; ; attempt++ {
 		again, err := p.attempt(ctx, fn)
 		if err == nil || !again || attempt == maxAttempts || ctx.Err() != nil {
-			return err
+			return told(err)
 		}
 		timer := time.NewTimer(pause/2 + rand.N(pause))
 		select {
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return err
+			return told(err)
 		}
 		pause = min(2*pause, maxBackoff)
 	}
@@ -144,6 +150,25 @@ func refused(err error) bool {
 	var connect *pgconn.ConnectError
 	return errors.As(err, &connect)
 }
+
+// told marks an error of a server that is not there, before, during or at the end
+// of what it was asked.
+func told(err error) error {
+	if err == nil {
+		return nil
+	}
+	var network *net.OpError
+	if refused(err) || errors.As(err, &network) || errors.Is(err, driver.ErrBadConn) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return away{err}
+	}
+	return err
+}
+
+// telling is gorm's dialector with such errors marked, for queries. gorm does not
+// ask it about those of Rows, for which there is a callback.
+type telling struct{ *postgres.Dialector }
+
+func (t telling) Translate(err error) error { return told(t.Dialector.Translate(err)) }
 
 // broken reports that the connection is gone, whatever the error said. If it was
 // not us who ended it, the others of the pool are likely gone too: it is emptied,

@@ -366,7 +366,8 @@ func TestBus_Scan_of_what_is_purged(t *testing.T) {
 func TestBus_Request(t *testing.T) {
 	t.Parallel()
 	b := embedded(t, t.TempDir())
-	if _, err := b.Request(t.Context(), "ask.orders", nil); !errors.Is(err, natsbus.ErrNobody) {
+	var gone interface{ Unavailable() bool }
+	if _, err := b.Request(t.Context(), "ask.orders", nil); !errors.Is(err, natsbus.ErrNobody) || !errors.As(err, &gone) || !gone.Unavailable() {
 		t.Errorf("nobody: %v", err)
 	}
 	stop, err := b.Serve(t.Context(), "ask.orders", func(_ context.Context, request []byte) ([]byte, error) {
@@ -385,7 +386,7 @@ func TestBus_Request(t *testing.T) {
 		t.Errorf("got %q, %v", got, err)
 	}
 	var remote *natsbus.RemoteError
-	if _, err := b.Request(t.Context(), "ask.orders", []byte("bad")); !errors.As(err, &remote) || remote.Text != "it is bad" {
+	if _, err := b.Request(t.Context(), "ask.orders", []byte("bad")); !errors.As(err, &remote) || remote.Text != "it is bad" || errors.As(err, &gone) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := b.Request(t.Context(), "ask.orders", []byte("worse")); !errors.As(err, &remote) {
@@ -395,5 +396,17 @@ func TestBus_Request(t *testing.T) {
 	stop()
 	if _, err := b.Request(t.Context(), "ask.orders", nil); !errors.Is(err, natsbus.ErrNobody) {
 		t.Errorf("nobody: %v", err)
+	}
+}
+
+func TestBus_Request_to_a_server_that_is_away(t *testing.T) {
+	t.Parallel()
+	server := newOutside(t)
+	b := open(t, server.options())
+	server.stop()
+	_, err := b.Request(t.Context(), "ask.orders", nil)
+	var gone interface{ Unavailable() bool }
+	if !errors.As(err, &gone) || !gone.Unavailable() {
+		t.Errorf("got %v", err)
 	}
 }

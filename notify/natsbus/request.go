@@ -20,6 +20,15 @@ const (
 // ErrNobody is what a request gets when no process serves its subject.
 var ErrNobody = errors.New("natsbus: nobody answers")
 
+// away is the error of a request that got no answer, for callers that must tell
+// this from a mistake of ours and may not know whose error it is.
+type away struct{ error }
+
+// Unavailable reports that the same request may be answered later.
+func (away) Unavailable() bool { return true }
+
+func (e away) Unwrap() error { return e.error }
+
 // RemoteError is the error of whoever answered.
 type RemoteError struct{ Text string }
 
@@ -81,16 +90,17 @@ func guarded[T any](fn func() (T, error)) (result T, err error) {
 }
 
 // Request asks whoever serves the subject and returns the answer, [ErrNobody], or
-// a *[RemoteError].
+// a *[RemoteError]. Where there was no answer, the error has a method
+// Unavailable() bool.
 func (b *Bus) Request(ctx context.Context, subject string, request []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
 	defer cancel()
 	m, err := b.conn.RequestWithContext(ctx, subject, request)
 	switch {
 	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("%w on %s", ErrNobody, subject)
+		return nil, away{fmt.Errorf("%w on %s", ErrNobody, subject)}
 	case err != nil:
-		return nil, fmt.Errorf("natsbus: request %s: %w", subject, err)
+		return nil, away{fmt.Errorf("natsbus: request %s: %w", subject, err)}
 	case m.Header.Get(failure) != "":
 		return nil, &RemoteError{m.Header.Get(failure)}
 	}
