@@ -399,6 +399,22 @@ func TestBus_Request(t *testing.T) {
 	}
 }
 
+// A process that was told to end is asked until it stops serving.
+func TestBus_Serve_answers_until_it_is_stopped(t *testing.T) {
+	t.Parallel()
+	b := embedded(t, t.TempDir())
+	ctx, end := context.WithCancel(t.Context())
+	stop, err := b.Serve(ctx, "ask.orders", func(ctx context.Context, _ []byte) ([]byte, error) { return []byte("yes"), ctx.Err() })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stop()
+	end()
+	if got, err := b.Request(t.Context(), "ask.orders", nil); err != nil || string(got) != "yes" {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestBus_Request_to_a_server_that_is_away(t *testing.T) {
 	t.Parallel()
 	server := newOutside(t)

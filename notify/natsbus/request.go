@@ -35,11 +35,12 @@ type RemoteError struct{ Text string }
 func (e *RemoteError) Error() string { return e.Text }
 
 // Serve answers requests on a subject until stop is called, which waits for the
-// answers that have begun. Each request is answered by one of all processes that
-// serve the subject. The text of fn's error goes to who asked: it must hold
-// nothing secret.
+// answers that have begun. The end of ctx ends nothing: a process that was told to
+// go is asked until it does, and what it is asked it must be able to answer. Each
+// request is answered by one of all processes that serve the subject. The text of
+// fn's error goes to who asked: it must hold nothing secret.
 func (b *Bus) Serve(ctx context.Context, subject string, fn func(ctx context.Context, request []byte) ([]byte, error)) (stop func(), err error) {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	slots := make(chan struct{}, serving)
 	var running sync.WaitGroup
 	sub, err := b.conn.QueueSubscribe(subject, queueGroup, func(m *nats.Msg) {
