@@ -117,7 +117,8 @@
 //     shipping is completed as it is confirmed.
 //   - Amounts end at 2^53-1, because browsers read them as doubles.
 //   - One message carries the whole order, so what an order may carry is bounded:
-//     100 items, 100 shipments, 200 carrier reports each.
+//     100 items, 100 shipments, 200 carrier reports each; payments begins at most
+//     50 payments of it.
 //   - Standard library, eventwire and money only: what an order means must not
 //     depend on how it is stored or sent.
 package orders

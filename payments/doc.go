@@ -122,6 +122,8 @@
 //     events like any other. Where its money is promised to a refund of ours it
 //     waits for the provider's no to that one. What is settled there for a payment
 //     that waits for a person here is settled.
+//   - An order has at most 50 payments. Its message carries all of them, and the
+//     ledger is read and locked as one.
 //   - A payment's jitter is computed from its id and count instead of drawn, which
 //     keeps the transition function pure and a test's run repeatable.
 //

@@ -11,14 +11,18 @@ import (
 
 const maxReturnURL = 2048
 
+// maxPayments of one order: each stands in every message of the order, which may
+// grow only so long, and what becomes of a payment nobody may refuse to write down.
+const maxPayments = 50
+
 // Start begins a payment of what is due on an order and opens a session at the
 // provider. The payment is committed before the provider hears of it. When the
 // provider cannot be reached the error is ErrUnavailable or ErrTimeout, nothing
 // was charged, and the same Start (the same Key) continues.
 //
 // Errors: ErrNotFound (no such order), *InvalidError, *ConflictError with
-// CodePaymentOpen (carrying the open payment), CodeOrderClosed, CodeOrderPaid or
-// CodeKeyReused.
+// CodePaymentOpen (carrying the open payment), CodeOrderClosed, CodeOrderPaid,
+// CodeTooMany or CodeKeyReused.
 func (s *Service) Start(ctx context.Context, in Start) (Payment, error) {
 	if err := s.check(&in); err != nil {
 		return Payment{}, err
@@ -170,6 +174,9 @@ func (l *Ledger) room(in Start, due Due) (*Payment, error) {
 	}
 	if l.Winner != "" && due.Amount.Minor > l.unfilled() {
 		return nil, conflict(l.Payment(l.Winner), CodeOrderPaid, "the order is paid by another payment")
+	}
+	if len(l.Payments) >= maxPayments {
+		return nil, conflict(nil, CodeTooMany, fmt.Sprintf("an order has at most %d payments", maxPayments))
 	}
 	return nil, nil
 }

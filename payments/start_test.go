@@ -3,6 +3,7 @@ package payments_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,27 @@ func TestStart_when_nothing_can_be_paid(t *testing.T) {
 		}
 		if err := start(lagging); !isConflict(err, payments.CodeOrderClosed) {
 			r.Errorf("lagging book: %v", err)
+		}
+	})
+}
+
+// However often a merchant insists, an order stays small enough to be told of.
+func TestStart_an_order_has_at_most_50_payments(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		var first payments.Payment
+		for i := range 50 {
+			p := r.startAs(payments.Start{OrderID: order, Key: fmt.Sprint(i)})
+			if i == 0 {
+				first = p
+			}
+		}
+		_, err := r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order, Key: "50"})
+		if !isConflict(err, payments.CodeTooMany) {
+			r.Fatalf("one more: %v", err)
+		}
+		if again := r.startAs(payments.Start{OrderID: order, Key: "0"}); again.ID != first.ID {
+			r.Error("a repetition is not the first payment any more")
 		}
 	})
 }

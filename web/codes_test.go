@@ -138,7 +138,7 @@ func TestCodes_are_unique_and_complete(t *testing.T) {
 		orders.CodeSequenceMismatch, orders.CodeConcurrentUpdate, orders.CodeIllegalTransition, orders.CodeAlreadyShipped, orders.CodeNotConfirmed,
 		orders.CodeOnHold, orders.CodeOverShipment, orders.CodeTooMany, payments.CodeIllegalTransition, payments.CodeSequenceMismatch, payments.CodePaymentOpen,
 		payments.CodeOrderClosed, payments.CodeOrderPaid, payments.CodeBusy, payments.CodeCaptureExceeds, payments.CodeRefundExceeds, payments.CodeKeyReused,
-		payments.CodeCurrency, payments.CodeRejected,
+		payments.CodeCurrency, payments.CodeRejected, payments.CodeTooMany,
 	} {
 		if !seen[code] {
 			t.Errorf("%s is not documented", code)
