@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -26,7 +27,8 @@ func (s *Service) RunSweeper(ctx context.Context) error {
 	}
 }
 
-// Sweep expires every order that is due now and says how many it expired.
+// Sweep expires every order that is due now and says how many it expired. One that
+// cannot be expired holds up none of the others; its error is returned in the end.
 func (s *Service) Sweep(ctx context.Context) (int, error) {
 	expired := 0
 	for ctx.Err() == nil {
@@ -35,12 +37,15 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 			return expired, err
 		}
 		moved := 0
+		var failed []error // those of a page before come again in this one
 		for _, ref := range list {
 			done, err := s.expire(ctx, ref)
-			if err != nil {
+			switch {
+			case ctx.Err() != nil:
 				return expired, err
-			}
-			if done {
+			case err != nil:
+				failed = append(failed, fmt.Errorf("orders: expire %s: %w", ref.ID, err))
+			case done:
 				moved++
 			}
 		}
@@ -48,7 +53,7 @@ func (s *Service) Sweep(ctx context.Context) (int, error) {
 		// A full page of orders that others took meanwhile would come again at
 		// once; the next tick is soon enough.
 		if len(list) < sweepPage || moved == 0 {
-			return expired, nil
+			return expired, errors.Join(failed...)
 		}
 	}
 	return expired, ctx.Err()

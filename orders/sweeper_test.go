@@ -73,6 +73,29 @@ func TestRunSweeper_goes_on_after_an_error(t *testing.T) {
 	})
 }
 
+// An order that cannot be expired, the longest overdue of all, is nobody else's
+// trouble.
+func TestSweep_goes_past_an_order_that_fails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	stuck := w.create()
+	for range 150 {
+		w.create()
+	}
+	w.now = w.now.Add(orders.DefaultPayWithin)
+	broken := errors.New("its message is too long")
+	w.store.SaveFunc = func(c orders.Change) error {
+		if c.Order.ID == stuck.ID {
+			return broken
+		}
+		return nil
+	}
+	n, err := w.service.Sweep(t.Context())
+	if n != 150 || !errors.Is(err, broken) || !strings.Contains(err.Error(), stuck.ID) {
+		t.Errorf("%d expired, %v", n, err)
+	}
+}
+
 func TestSweep_a_full_page_that_others_took_ends(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
