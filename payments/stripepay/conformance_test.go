@@ -390,7 +390,7 @@ func refunds(t *testing.T, f fixture) {
 	if _, err := f.provider.Refund(t.Context(), in); err != nil {
 		t.Fatal(err)
 	}
-	in.Key, in.Amount = "refund/3", eur(2199)
+	in.Key, in.Refund, in.Amount = "refund/3", "ref_3", eur(2199)
 	if _, err := f.provider.Refund(t.Context(), in); !errors.Is(err, payments.ErrRejected) {
 		t.Errorf("more than is left: %v", err)
 	}

@@ -6,7 +6,8 @@
 //
 // The reference of a payment is the Checkout Session's id; the PaymentIntent
 // behind it is looked up, because Stripe makes it only when the shopper pays.
-// Every write carries the caller's key as Idempotency-Key.
+// Every write carries the caller's key as Idempotency-Key. Stripe keeps those for
+// 24 hours; a refund, which may be repeated later, is looked for before.
 //
 // It promises the words of payments.Provider: what is certain not to have
 // happened is ErrRejected or ErrUnavailable, everything else ErrTimeout. It does

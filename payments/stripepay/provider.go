@@ -214,7 +214,9 @@ func (p *Provider) Cancel(ctx context.Context, in payments.Operation) (payments.
 	return report, nil
 }
 
-// Refund sends back part or all of what was captured.
+// Refund sends back part or all of what was captured. Stripe forgets a key after a
+// day at the earliest, and the repetition may come later than that: what has been
+// made of this refund is looked for first.
 func (p *Provider) Refund(ctx context.Context, in payments.NewTransfer) (payments.Transfer, error) {
 	amount, err := toStripe(in.Amount)
 	if err != nil {
@@ -226,6 +228,15 @@ func (p *Provider) Refund(ctx context.Context, in payments.NewTransfer) (payment
 	}
 	if s.PaymentIntent == nil {
 		return payments.Transfer{}, &payments.RejectedError{Code: "not_captured"}
+	}
+	made, err := p.transfers(ctx, s.PaymentIntent.ID)
+	if err != nil {
+		return payments.Transfer{}, err
+	}
+	for _, t := range made {
+		if t.Refund != "" && t.Refund == in.Refund {
+			return t, nil
+		}
 	}
 	params := &stripe.RefundCreateParams{
 		PaymentIntent: stripe.String(s.PaymentIntent.ID),

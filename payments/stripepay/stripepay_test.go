@@ -120,6 +120,31 @@ func TestStatus_in_words_nobody_told_us_of_is_no_answer(t *testing.T) {
 	}
 }
 
+// Stripe keeps a key for 24 hours, and what did not answer may be asked again
+// after days.
+func TestRefund_that_is_repeated_after_days_is_the_same(t *testing.T) {
+	t.Parallel()
+	fake, p := setup(t)
+	id := open(t, p, payments.CaptureAutomatic)
+	fake.pay(id)
+	in := payments.NewTransfer{Key: "pay_1/ref_1", Refund: "ref_1", Payment: "pay_1", Reference: id, Amount: eur(1000)}
+	first, err := p.Refund(t.Context(), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fake.mu.Lock()
+	clear(fake.keys)
+	fake.mu.Unlock()
+	again, err := p.Refund(t.Context(), in)
+	if err != nil || again != first || len(fake.refunds) != 1 {
+		t.Errorf("%+v, %v; %d refunds at Stripe", again, err, len(fake.refunds))
+	}
+	in.Key, in.Refund = "pay_1/ref_2", "ref_2"
+	if other, err := p.Refund(t.Context(), in); err != nil || other.Refund != "ref_2" || other.Reference == first.Reference {
+		t.Errorf("another refund: %+v, %v", other, err)
+	}
+}
+
 func TestErrors_of_Stripe(t *testing.T) {
 	t.Parallel()
 	for name, tc := range map[string]struct {
