@@ -57,24 +57,31 @@ func (s *Store) Counts(ctx context.Context) (webhooks.Counts, error) {
 	}, nil
 }
 
-// purges delete what is over, up to a number of rows each; every statement takes
-// the time and the number. What a removed endpoint left goes whatever its age.
+const (
+	ofRemoved    = `endpoint_id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0)`
+	deliveryOver = `((state <> 'pending' AND finished_at < @before) OR ` + ofRemoved + `)`
+	laneOver     = `((pending = 0 AND updated_at < @before) OR ` + ofRemoved + `)`
+)
+
+// purges delete what is over, up to a number of rows each. What a removed endpoint
+// left goes whatever its age. A row that may come to life again is looked at twice:
+// PostgreSQL selects it as it was, waits for who is changing it, and then asks of
+// the row as it is only what stands outside of the selection.
 func purges() []string {
 	return []string{
-		`DELETE FROM webhook_deliveries WHERE (endpoint_id, event_id) IN (SELECT endpoint_id, event_id FROM webhook_deliveries
-			WHERE (state <> 'pending' AND finished_at < ?) OR endpoint_id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0) LIMIT ?)`,
-		`DELETE FROM webhook_lanes WHERE (endpoint_id, subject) IN (SELECT endpoint_id, subject FROM webhook_lanes
-			WHERE (pending = 0 AND updated_at < ?) OR endpoint_id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0) LIMIT ?)`,
-		`DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts
-			WHERE at < ? OR endpoint_id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0) LIMIT ?)`,
-		`DELETE FROM webhook_endpoints WHERE id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0 AND removed_at < ? LIMIT ?)`,
+		`DELETE FROM webhook_deliveries WHERE ` + deliveryOver + ` AND (endpoint_id, event_id) IN
+			(SELECT endpoint_id, event_id FROM webhook_deliveries WHERE ` + deliveryOver + ` LIMIT @limit)`,
+		`DELETE FROM webhook_lanes WHERE ` + laneOver + ` AND (endpoint_id, subject) IN
+			(SELECT endpoint_id, subject FROM webhook_lanes WHERE ` + laneOver + ` LIMIT @limit)`,
+		`DELETE FROM webhook_attempts WHERE id IN (SELECT id FROM webhook_attempts WHERE at < @before OR ` + ofRemoved + ` LIMIT @limit)`,
+		`DELETE FROM webhook_endpoints WHERE id IN (SELECT id FROM webhook_endpoints WHERE removed_at > 0 AND removed_at < @before LIMIT @limit)`,
 	}
 }
 
 // What has waited for longer than anything is kept (its endpoint is disabled) is
 // over; the next purge deletes it with the rest.
 const expire = `
-UPDATE webhook_deliveries SET state = 'given_up', finished_at = ? WHERE (endpoint_id, event_id) IN
+UPDATE webhook_deliveries SET state = 'given_up', finished_at = ? WHERE state = 'pending' AND (endpoint_id, event_id) IN
 	(SELECT endpoint_id, event_id FROM webhook_deliveries WHERE state = 'pending' AND created_at < ?
 		AND endpoint_id IN (SELECT id FROM webhook_endpoints WHERE status = 'disabled') LIMIT ?)
 RETURNING endpoint_id, subject`
@@ -85,7 +92,7 @@ func (s *Store) Purge(ctx context.Context, before time.Time, limit int) (int, er
 	for _, statement := range purges() {
 		var n int64
 		err := s.db.Write(ctx, func(_ context.Context, tx *gorm.DB) error {
-			q := tx.Exec(statement, before.UnixMilli(), limit)
+			q := tx.Exec(statement, map[string]any{"before": before.UnixMilli(), "limit": limit})
 			n = q.RowsAffected
 			return q.Error
 		})
