@@ -103,6 +103,7 @@ func (s *Service) transfer(ctx context.Context, p Payment, r *Refund) (Payment, 
 	calling, cancel := context.WithTimeout(ctx, s.opt.CallTimeout)
 	defer cancel()
 	facts := s.refund(calling, prov, &p, r)
+	s.heed(ctx, p.Provider, facts)
 	why := Why{At: s.now(), Cause: CausePoll, Evidence: p.Reference}
 	return s.update(ctx, p.Merchant, p.OrderID, p.ID, why, facts...)
 }

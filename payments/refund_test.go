@@ -195,3 +195,27 @@ func authorizedPayment(r *rig) payments.Payment {
 	r.say(p, "evt_a"+p.ID, r.bank.approve(p.Reference))
 	return p
 }
+
+// A bank that says "later" to a merchant's refund has said it to all of us.
+func TestRefund_that_the_bank_puts_off_keeps_everybody_away_from_it(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1000))
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		other := r.start(r.order(500))
+		r.bank.FaultFunc = func(string) (error, error) { return &payments.UnavailableError{RetryAfter: 10 * time.Minute}, nil }
+		refund, _, err := r.svc.Refund(r.Context(), payments.NewRefund{Merchant: merchant, PaymentID: p.ID, Key: "r1"})
+		if err != nil || refund.Status != payments.RefundRequested {
+			r.Fatalf("%s, %v", refund.Status, err)
+		}
+		r.bank.FaultFunc = nil
+		r.clock.add(5 * time.Minute) // the other payment's check is due
+		r.reconcile()
+		if n := r.bank.called("status"); n != 0 {
+			r.Errorf("the bank was asked %d times about %s while it wanted to be left alone", n, other.ID)
+		}
+		r.settleAll(time.Hour)
+		if r.want(p.ID, payments.StatusRefunded); r.bank.called("status") == 0 {
+			r.Error("nobody asks any more")
+		}
+	})
+}
