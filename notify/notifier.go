@@ -36,7 +36,7 @@ type Log interface {
 // limit of 0 is none.
 type Options struct {
 	Log    Log
-	Now    func() time.Time
+	Now    func() time.Time // for what is shown; silences and lifetimes have a clock of their own
 	Logger *slog.Logger
 
 	Heartbeat    time.Duration // between signs of life on a quiet stream (15 s)
@@ -91,6 +91,7 @@ type Notifier struct {
 	opt   Options
 	log   Log
 	now   func() time.Time
+	began time.Time // with a monotonic reading
 	hub   *hub
 	gate  *gate
 	wheel *wheel // heartbeats and lifetimes
@@ -109,13 +110,15 @@ type Notifier struct {
 // and parked connections need Run.
 func New(o Options) *Notifier {
 	o = o.withDefaults()
-	n := &Notifier{opt: o, log: o.Log, now: o.Now, hub: newHub(o.CacheBytes), gate: newGate(o),
+	n := &Notifier{opt: o, log: o.Log, now: o.Now, began: time.Now(), hub: newHub(o.CacheBytes), gate: newGate(o),
 		wheel: newWheel(slots), waits: newWheel(waitSlots), r3: newR3Servers(), fixed: newFixedHeaders(o.PollHint)}
 	n.park.retry = n.retry
 	return n
 }
 
-func (n *Notifier) millis() int64 { return n.now().UnixMilli() }
+// millis is the clock of silences and lifetimes: the time since New. A wall clock
+// that is set back makes no connection older or younger.
+func (n *Notifier) millis() int64 { return time.Since(n.began).Milliseconds() }
 
 // Run keeps connections alive and ends them in time. When ctx ends, it lets
 // nobody in any more, cuts every connection that is left and returns nil. Call

@@ -82,8 +82,8 @@ type watcher struct {
 
 	sent  int64 // the cursor: guarded by topic.mu once joined
 	epoch int64
-	ends  int64        // when the lifetime is over, unix milliseconds
-	beat  atomic.Int64 // when something was written last, unix milliseconds
+	ends  int64        // when the lifetime is over, as millis tells the time
+	beat  atomic.Int64 // when something was written last, likewise
 
 	principal string
 	address   string

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -164,6 +165,31 @@ func TestLifetime_is_8_to_10_minutes_and_spread(t *testing.T) {
 			if count > clients/2 {
 				t.Errorf("%d of %d ended in half minute %d: a herd", count, clients, half)
 			}
+		}
+	})
+}
+
+// A wall clock that is set back by an hour silences no stream and prolongs none.
+func TestClock_that_is_set_back_changes_no_stream(t *testing.T) {
+	t.Parallel()
+	var back atomic.Int64
+	now := func() time.Time { return time.Now().Add(-time.Duration(back.Load())) }
+	bubble(t, func(o *notify.Options) { o.Now = now }, func(t *testing.T, n *notify.Notifier, f *feed) {
+		start := time.Now()
+		w := &silences{recorder: recorder{header: http.Header{}}, last: start}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			_ = n.ServeFeed(w, get(t, "?after=1", "Accept", "text/event-stream"), notify.Access{Key: f.key})
+		}()
+		time.Sleep(time.Minute)
+		back.Store(int64(time.Hour))
+		<-ended
+		if w.longest > 15*time.Second {
+			t.Errorf("a silence of %s", w.longest)
+		}
+		if age := time.Since(start); age > 10*time.Minute+15*time.Second {
+			t.Errorf("it lived for %s", age)
 		}
 	})
 }
