@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -413,6 +414,39 @@ func TestBus_Serve_answers_until_it_is_stopped(t *testing.T) {
 	if got, err := b.Request(t.Context(), "ask.orders", nil); err != nil || string(got) != "yes" {
 		t.Errorf("got %q, %v", got, err)
 	}
+}
+
+// Nothing is answered once stop has returned, also while questions keep coming.
+func TestBus_Serve_stops_amid_questions(t *testing.T) {
+	t.Parallel()
+	b := embedded(t, t.TempDir())
+	ctx, cancel := context.WithCancel(t.Context())
+	var asking sync.WaitGroup
+	for range 4 {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				within, cancel := context.WithTimeout(ctx, 5*time.Millisecond)
+				_, _ = b.Request(within, "ask.orders", nil) // whether it is answered is luck
+				cancel()
+			}
+		})
+	}
+	for range 300 {
+		var stopped atomic.Bool
+		stop, err := b.Serve(ctx, "ask.orders", func(context.Context, []byte) ([]byte, error) {
+			if stopped.Load() {
+				t.Error("answered after the end")
+			}
+			return nil, nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stop()
+		stopped.Store(true)
+	}
+	cancel()
+	asking.Wait()
 }
 
 func TestBus_Request_to_a_server_that_is_away(t *testing.T) {

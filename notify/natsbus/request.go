@@ -41,14 +41,17 @@ func (e *RemoteError) Error() string { return e.Text }
 // fn's error goes to who asked: it must hold nothing secret.
 func (b *Bus) Serve(ctx context.Context, subject string, fn func(ctx context.Context, request []byte) ([]byte, error)) (stop func(), err error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	slots := make(chan struct{}, serving)
-	var running sync.WaitGroup
+	slots, stopped := make(chan struct{}, serving), make(chan struct{})
 	sub, err := b.conn.QueueSubscribe(subject, queueGroup, func(m *nats.Msg) {
-		slots <- struct{}{}
-		running.Go(func() {
+		select {
+		case <-stopped:
+			return
+		case slots <- struct{}{}:
+		}
+		go func() {
 			defer func() { <-slots }()
 			b.answer(ctx, m, fn)
-		})
+		}()
 	})
 	if err == nil {
 		err = b.conn.Flush() // the server knows it before we say so
@@ -59,7 +62,10 @@ func (b *Bus) Serve(ctx context.Context, subject string, fn func(ctx context.Con
 	}
 	return sync.OnceFunc(func() {
 		_ = sub.Unsubscribe() // fails only on a closed connection, which asks no more
-		running.Wait()
+		close(stopped)
+		for range serving { // a request that still comes in takes a slot before us, or none
+			slots <- struct{}{}
+		}
 		cancel()
 	}), nil
 }
