@@ -45,7 +45,7 @@ func (p *process) register(s *parts) {
 			payments:      describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, budget_used; and callbacks: parked, of unknown_types.", "condition"),
 			forged:        describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
 			backlog:       describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
-			backlogAge:    describe("webhook_oldest_seconds", "How long the oldest of those has been due."),
+			backlogAge:    describe("webhook_oldest_seconds", "Age of the oldest of those at an endpoint that is enabled."),
 			endpoints:     describe("webhook_endpoints", "Webhook endpoints by condition: enabled, failing, disabled.", "condition"),
 		})
 }

@@ -112,5 +112,5 @@ type ReplayRequest struct {
 type Counts struct {
 	Enabled, Failing, Disabled int64
 	Pending                    int64
-	OldestPending              time.Time // zero when nothing is pending
+	OldestPending              time.Time // of those at enabled endpoints; zero when nothing is pending there
 }

@@ -38,7 +38,12 @@ SELECT COALESCE(SUM(CASE WHEN status = 'enabled' THEN 1 ELSE 0 END), 0) AS enabl
 	COALESCE(SUM(CASE WHEN status = 'disabled' THEN 1 ELSE 0 END), 0) AS disabled
 FROM webhook_endpoints WHERE removed_at = 0`
 
-const countPending = `SELECT COUNT(*) AS pending, COALESCE(MIN(created_at), 0) AS oldest FROM webhook_deliveries WHERE state = 'pending'`
+// What waits at an endpoint that is disabled or removed is not late: nobody is to
+// send it.
+const countPending = `
+SELECT COUNT(*) AS pending, COALESCE(MIN(CASE WHEN endpoint_id IN
+	(SELECT id FROM webhook_endpoints WHERE status = 'enabled' AND removed_at = 0) THEN created_at END), 0) AS oldest
+FROM webhook_deliveries WHERE state = 'pending'`
 
 // Counts implements webhooks.Log.
 func (s *Store) Counts(ctx context.Context) (webhooks.Counts, error) {

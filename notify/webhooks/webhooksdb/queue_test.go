@@ -192,6 +192,30 @@ func TestStore_Due_leaves_out_who_is_not_to_be_sent_to(t *testing.T) {
 	})
 }
 
+// Only what somebody is to send can be late.
+func TestStore_Counts_the_oldest_where_something_is_sent(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, k *kit) {
+		on, off, gone := k.endpoint(merchant), k.endpoint(merchant), k.endpoint(merchant)
+		k.queue("ord_1", 1, off, gone)
+		disable := func(r *webhooks.Record) error { r.Status = webhooks.Disabled; return nil }
+		if _, err := k.Change(t.Context(), merchant, off, disable); err != nil {
+			t.Fatal(err)
+		}
+		if err := k.Remove(t.Context(), merchant, gone, k.now, always); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := k.Counts(t.Context()); err != nil || !c.OldestPending.IsZero() || c.Pending != 2 {
+			t.Errorf("counts %+v, %v", c, err)
+		}
+		k.now = k.now.Add(time.Hour)
+		k.queue("ord_2", 1, on)
+		if c, err := k.Counts(t.Context()); err != nil || !c.OldestPending.Equal(k.now) {
+			t.Errorf("counts %+v, %v", c, err)
+		}
+	})
+}
+
 func TestStore_Requeue_selects(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k *kit) {
