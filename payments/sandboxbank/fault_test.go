@@ -1,7 +1,9 @@
 package sandboxbank_test
 
 import (
+	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -20,16 +22,45 @@ func (h *house) fault(f sandboxbank.Fault) {
 	}
 }
 
-// shortly is the provider of a shop with little patience.
-func (h *house) shortly() *sandboxbank.Provider {
+// shortly is the provider of a shop with little patience, which runs out only
+// when the bank has acted: on a slow machine the call might never reach it.
+func (h *house) shortly(acted func() bool) *sandboxbank.Provider {
 	h.t.Helper()
 	p, err := sandboxbank.NewProvider(sandboxbank.ProviderOptions{
 		BaseURL: h.server.URL, Secrets: []string{secretA}, Timeout: 150 * time.Millisecond,
+		Transport: patience{h.t.Context(), acted},
 	})
 	if err != nil {
 		h.t.Fatal(err)
 	}
 	return p
+}
+
+// patience holds the end of a call back until the other side has acted.
+type patience struct {
+	test  context.Context
+	acted func() bool
+}
+
+func (p patience) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(p.test)
+	go func() {
+		for tick := time.NewTicker(5 * time.Millisecond); !p.acted() && p.test.Err() == nil; <-tick.C {
+		}
+		<-r.Context().Done() // at the latest when the call returns
+		cancel(context.Cause(r.Context()))
+	}()
+	answer, err := http.DefaultTransport.RoundTrip(r.WithContext(ctx))
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return answer, err
+}
+
+// used is whether the bank has taken the one fault that it was given.
+func (h *house) used() bool {
+	list, err := h.client.Faults(h.t.Context())
+	return err == nil && len(list) == 0
 }
 
 // TestFaults_of_the_API: what the caller sees, and what really happened.
@@ -38,23 +69,34 @@ func TestFaults_of_the_API(t *testing.T) {
 	for kind, want := range map[string]struct {
 		err  error
 		done bool
+		mute bool // no answer ever ends: only the shop's patience does
 	}{
-		sandboxbank.FaultUnavailable: {payments.ErrUnavailable, false},
-		sandboxbank.FaultTimeout:     {payments.ErrTimeout, false},
-		sandboxbank.FaultLostAnswer:  {payments.ErrTimeout, true},
-		sandboxbank.FaultHalfAnswer:  {payments.ErrTimeout, true},
-		sandboxbank.FaultHTML:        {payments.ErrTimeout, true},
-		sandboxbank.FaultEmpty:       {payments.ErrTimeout, true},
-		sandboxbank.FaultHuge:        {payments.ErrTimeout, true},
-		sandboxbank.FaultSlow:        {payments.ErrTimeout, true},
+		sandboxbank.FaultUnavailable: {payments.ErrUnavailable, false, false},
+		sandboxbank.FaultTimeout:     {payments.ErrTimeout, false, true},
+		sandboxbank.FaultLostAnswer:  {payments.ErrTimeout, true, true},
+		sandboxbank.FaultHalfAnswer:  {payments.ErrTimeout, true, false},
+		sandboxbank.FaultHTML:        {payments.ErrTimeout, true, false},
+		sandboxbank.FaultEmpty:       {payments.ErrTimeout, true, false},
+		sandboxbank.FaultHuge:        {payments.ErrTimeout, true, false},
+		sandboxbank.FaultSlow:        {payments.ErrTimeout, true, true},
 	} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			h := setup(t)
 			id := h.open("pay_1", payments.CaptureManual)
 			h.decide(id, sandboxbank.Approve)
-			h.fault(sandboxbank.Fault{Kind: kind, Count: 1, Match: "capture", Delay: "3s"})
-			_, err := h.shortly().Capture(t.Context(), payments.Operation{Key: "c", Reference: id, Amount: eur(1000)})
+			fault := sandboxbank.Fault{Kind: kind, Count: 1, Match: "capture"}
+			shop := h.provider
+			if want.mute {
+				shop = h.shortly(func() bool {
+					r, err := h.provider.Status(t.Context(), id)
+					return h.used() && err == nil && (r.Captured == 1000) == want.done
+				})
+			} else {
+				fault.Delay = "3s"
+			}
+			h.fault(fault)
+			_, err := shop.Capture(t.Context(), payments.Operation{Key: "c", Reference: id, Amount: eur(1000)})
 			if !errors.Is(err, want.err) {
 				t.Errorf("got %v, want %v", err, want.err)
 			}

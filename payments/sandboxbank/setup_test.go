@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -126,13 +127,30 @@ type house struct {
 	client   *sandboxbank.Client
 	provider *sandboxbank.Provider
 	halt     func()
+	refused  chan struct{} // one for each callback that the shop refused, once the bank has noted it
+}
+
+// listener is a log that tells of refused callbacks.
+type listener struct {
+	slog.Handler
+	refused chan struct{}
+}
+
+func (l listener) Enabled(context.Context, slog.Level) bool { return true }
+
+func (l listener) Handle(_ context.Context, r slog.Record) error {
+	if r.Message == "callback refused" {
+		l.refused <- struct{}{}
+	}
+	return nil
 }
 
 func setup(t *testing.T, change ...func(*sandboxbank.Options)) *house {
 	t.Helper()
-	h := &house{t: t, clock: newClock(), shop: newShop(t)}
+	h := &house{t: t, clock: newClock(), shop: newShop(t), refused: make(chan struct{}, 100)}
 	h.options = sandboxbank.Options{
 		Secrets: []string{secretA}, Now: h.clock.Now, Path: filepath.Join(t.TempDir(), "bank", "journal"),
+		Logger: slog.New(listener{slog.DiscardHandler, h.refused}),
 	}
 	for _, fn := range change {
 		fn(&h.options)
@@ -167,7 +185,7 @@ func (h *house) start() {
 	h.client = h.newClient(secretA)
 	h.provider, err = sandboxbank.NewProvider(sandboxbank.ProviderOptions{
 		BaseURL: h.server.URL, Secrets: []string{secretA}, CallbackURL: h.shop.URL + "/v1/callbacks/sandbox",
-		Shop: "Kiln & Clay", Timeout: 5 * time.Second,
+		Shop: "Kiln & Clay", Timeout: time.Minute,
 	})
 	if err != nil {
 		h.t.Fatal(err)
@@ -183,7 +201,7 @@ func (h *house) restart() {
 
 func (h *house) newClient(secret string) *sandboxbank.Client {
 	h.t.Helper()
-	c, err := sandboxbank.NewClient(h.server.URL, secret, 5*time.Second, nil)
+	c, err := sandboxbank.NewClient(h.server.URL, secret, time.Minute, nil)
 	if err != nil {
 		h.t.Fatal(err)
 	}
