@@ -22,6 +22,7 @@ import (
 // fixture is a provider with the other side of it in the test's hands.
 type fixture struct {
 	provider payments.Provider
+	hasty    payments.Provider // gives up after a second, but not before the answer was spoiled
 	now      func() time.Time
 	approve  func(t *testing.T, reference string)              // what a shopper does
 	refund   func(t *testing.T, reference string, minor int64) // what a person at the provider does
@@ -40,14 +41,24 @@ func fixedNow() time.Time { return time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC
 func stripeFixture(t *testing.T) fixture {
 	t.Helper()
 	fake := newFake(t, fixedNow)
-	p, err := stripepay.New(stripepay.Options{
-		Key: apiKey, Secrets: []string{secretA, secretB}, BaseURL: fake.URL, Timeout: time.Second, Now: fixedNow,
-	})
+	opts := stripepay.Options{
+		Key: apiKey, Secrets: []string{secretA, secretB}, BaseURL: fake.URL, Timeout: time.Minute, Now: fixedNow,
+	}
+	p, err := stripepay.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Timeout, opts.Transport = time.Second, patience{t.Context(), func() bool {
+		fake.mu.Lock()
+		defer fake.mu.Unlock()
+		return fake.spoil == nil
+	}}
+	hasty, err := stripepay.New(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return fixture{
-		provider: p, now: fixedNow,
+		provider: p, hasty: hasty, now: fixedNow,
 		approve:  func(_ *testing.T, reference string) { fake.pay(reference) },
 		refund:   func(_ *testing.T, reference string, minor int64) { fake.refundHere(reference, minor) },
 		callback: func(t *testing.T) signedEvent { return receive(t, fake.events) },
@@ -90,18 +101,25 @@ func sandboxFixture(t *testing.T) fixture {
 		server.CloseClientConnections()
 		server.Close()
 	})
-	p, err := sandboxbank.NewProvider(sandboxbank.ProviderOptions{
-		BaseURL: server.URL, Secrets: secrets[:2], CallbackURL: shop.URL, Timeout: time.Second,
-	})
+	client, err := sandboxbank.NewClient(server.URL, secrets[0], time.Minute, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := sandboxbank.NewClient(server.URL, secrets[0], 0, nil)
+	opts := sandboxbank.ProviderOptions{BaseURL: server.URL, Secrets: secrets[:2], CallbackURL: shop.URL, Timeout: time.Minute}
+	p, err := sandboxbank.NewProvider(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opts.Timeout, opts.Transport = time.Second, patience{t.Context(), func() bool {
+		list, err := client.Faults(t.Context())
+		return err == nil && len(list) == 0
+	}}
+	hasty, err := sandboxbank.NewProvider(opts)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return fixture{
-		provider: p, now: fixedNow,
+		provider: p, hasty: hasty, now: fixedNow,
 		approve: func(t *testing.T, reference string) {
 			if _, err := client.Decide(t.Context(), reference, sandboxbank.DecideRequest{Decision: sandboxbank.Approve}); err != nil {
 				t.Fatal(err)
@@ -123,11 +141,37 @@ func sandboxFixture(t *testing.T) fixture {
 			return e
 		},
 		spoil: func(t *testing.T, kind string) {
-			if err := client.AddFault(t.Context(), sandboxbank.Fault{Kind: kind, Count: 1, Delay: "7s"}); err != nil {
+			fault := sandboxbank.Fault{Kind: kind, Count: 1}
+			if kind == sandboxbank.FaultUnavailable {
+				fault.Delay = "7s"
+			}
+			if err := client.AddFault(t.Context(), fault); err != nil {
 				t.Fatal(err)
 			}
 		},
 	}
+}
+
+// patience holds the end of a call back until the other side has acted: on a slow
+// machine the call might never reach it.
+type patience struct {
+	test  context.Context
+	acted func() bool
+}
+
+func (p patience) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(p.test)
+	go func() {
+		for tick := time.NewTicker(5 * time.Millisecond); !p.acted() && p.test.Err() == nil; <-tick.C {
+		}
+		<-r.Context().Done() // at the latest when the call returns
+		cancel(context.Cause(r.Context()))
+	}()
+	answer, err := http.DefaultTransport.RoundTrip(r.WithContext(ctx))
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return answer, err
 }
 
 func receive(t *testing.T, events chan signedEvent) signedEvent {
@@ -434,7 +478,11 @@ func uselessAnswers(t *testing.T, f fixture) {
 		sandboxbank.FaultEmpty: payments.ErrTimeout, sandboxbank.FaultHuge: payments.ErrTimeout, sandboxbank.FaultSlow: payments.ErrTimeout,
 	} {
 		f.spoil(t, kind)
-		r, err := f.provider.Status(t.Context(), s.Reference)
+		provider := f.provider
+		if kind == sandboxbank.FaultLostAnswer || kind == sandboxbank.FaultSlow {
+			provider = f.hasty
+		}
+		r, err := provider.Status(t.Context(), s.Reference)
 		if !errors.Is(err, want) || errors.Is(err, payments.ErrRejected) || r.State != "" {
 			t.Errorf("%s: %+v, %v", kind, r, err)
 		}

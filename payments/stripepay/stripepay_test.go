@@ -18,7 +18,7 @@ import (
 func setup(t *testing.T) (*fakeStripe, *stripepay.Provider) {
 	t.Helper()
 	fake := newFake(t, fixedNow)
-	p, err := stripepay.New(stripepay.Options{Key: apiKey, Secrets: []string{secretA}, BaseURL: fake.URL, Now: fixedNow})
+	p, err := stripepay.New(stripepay.Options{Key: apiKey, Secrets: []string{secretA}, BaseURL: fake.URL, Timeout: time.Minute, Now: fixedNow})
 	if err != nil {
 		t.Fatal(err)
 	}
