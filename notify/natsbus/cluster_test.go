@@ -115,8 +115,7 @@ func TestBus_survives_the_leader_of_a_cluster(t *testing.T) {
 	for _, s := range servers {
 		urls = append(urls, s.ClientURL())
 	}
-	o := quiet(natsbus.Options{URL: strings.Join(urls, ","), Replicas: 3})
-	o.Timeout = 5 * time.Second
+	o := quiet(natsbus.Options{URL: strings.Join(urls, ","), Replicas: 3, Timeout: 10 * time.Second, AckWait: 10 * time.Second})
 	b, id := open(t, o), newOrder()
 	s, reacted := follow(t, b), newSeen()
 	react(t, b, func(e eventwire.Event) error { reacted.add(e); return nil })

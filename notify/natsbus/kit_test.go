@@ -1,6 +1,7 @@
 package natsbus_test
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -55,14 +56,14 @@ func publish(t *testing.T, b *natsbus.Bus, id string, seqs ...int64) {
 	for _, seq := range seqs {
 		list = append(list, message(t, event(t, id, seq)))
 	}
-	if err := b.Publish(t.Context(), list); err != nil {
-		t.Fatal(err)
-	}
+	untilNil(t, func() error { return b.Publish(t.Context(), list) }) // the stream drops what came twice
 }
 
+// quiet are options that say nothing and are patient, where none are given.
 func quiet(o natsbus.Options) natsbus.Options {
 	o.Logger = slog.New(slog.DiscardHandler)
-	o.Timeout = 2 * time.Second
+	o.Timeout = cmp.Or(o.Timeout, time.Minute)
+	o.AckWait = cmp.Or(o.AckWait, time.Minute)
 	return o
 }
 
@@ -75,10 +76,11 @@ func embedded(t *testing.T, dir string) *natsbus.Bus {
 
 func open(t *testing.T, o natsbus.Options) *natsbus.Bus {
 	t.Helper()
-	b, err := natsbus.Open(t.Context(), o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var b *natsbus.Bus
+	untilNil(t, func() (err error) {
+		b, err = natsbus.Open(t.Context(), o)
+		return err
+	})
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Errorf("Close: %v", err)
@@ -128,8 +130,10 @@ func (o *outside) stop() {
 	o.s.WaitForShutdown()
 }
 
+// options are those of a bus that outlives the server: what the old one took with
+// it is asked for again, and comes again, within the patience of a test.
 func (o *outside) options() natsbus.Options {
-	return quiet(natsbus.Options{URL: o.s.ClientURL()})
+	return quiet(natsbus.Options{URL: o.s.ClientURL(), Timeout: 10 * time.Second, AckWait: 10 * time.Second})
 }
 
 // seen collects sequences of events by order, safe for concurrent use.

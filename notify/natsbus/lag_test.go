@@ -3,7 +3,6 @@ package natsbus_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
@@ -18,9 +17,7 @@ func TestBus_Last_asked_of_a_server_that_lags_is_the_newest(t *testing.T) {
 	t.Parallel()
 	servers := cluster(t)
 	settings := func(s *server.Server) natsbus.Options {
-		o := quiet(natsbus.Options{URL: s.ClientURL(), Replicas: 3})
-		o.Timeout = 20 * time.Second
-		return o
+		return quiet(natsbus.Options{URL: s.ClientURL(), Replicas: 3})
 	}
 	writer := open(t, settings(servers[0]))
 	leads := func(s *server.Server) bool { return s.JetStreamIsStreamLeader("$G", eventwire.Stream) }
