@@ -31,7 +31,7 @@ func TestClient_curl(t *testing.T) {
 				r.emit(f.next(true))
 			}()
 			// It ends with the feed, and with success: the response is whole.
-			out, err := exec.CommandContext(t.Context(), "curl", "-sSN", "--fail", "--max-time", "10", "-H", "Accept: text/event-stream", r.feedURL(f.key, "")).Output()
+			out, err := exec.CommandContext(t.Context(), "curl", "-sSN", "--fail", "--max-time", "120", "-H", "Accept: text/event-stream", r.feedURL(f.key, "")).Output()
 			if err != nil {
 				t.Fatalf("curl: %v %s", err, out)
 			}

@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-const patience = time.Minute // for anything that must happen
+const patience = 2 * time.Minute // for anything that must happen
 
 // merchant and other are two owners of feeds.
 const (
@@ -209,7 +209,8 @@ type way struct {
 func setup(t testing.TB, w way, change func(*notify.Options)) *rig {
 	t.Helper()
 	b := newBook()
-	opt := notify.Options{Log: b, Heartbeat: time.Second, Lifetime: time.Minute, Retry: 20 * time.Millisecond, NoParking: w.noPark,
+	// A WebSocket answers a ping within a heartbeat, and tests do not always read.
+	opt := notify.Options{Log: b, Heartbeat: patience, Lifetime: time.Hour, Retry: 20 * time.Millisecond, NoParking: w.noPark,
 		DrainWindow: 50 * time.Millisecond, WriteTimeout: patience}
 	if change != nil {
 		change(&opt)
