@@ -105,6 +105,13 @@ func quietly(o txoutbox.RelayOptions) txoutbox.RelayOptions {
 	return o
 }
 
+// steadily is quietly with a lease that no slow machine loses: what was published
+// and not marked when it was lost is published again.
+func steadily(o txoutbox.RelayOptions) txoutbox.RelayOptions {
+	o.Lease = time.Hour
+	return quietly(o)
+}
+
 // start runs a relay; the returned function stops it and waits.
 func start(t *testing.T, r *txoutbox.Relay) (stop func()) {
 	t.Helper()
