@@ -60,12 +60,6 @@ func (s *stream) count() int {
 	return len(s.seen)
 }
 
-func (s *stream) failWith(fail func([]string) error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.fail = fail
-}
-
 // of lists the ids of one order in the order stored.
 func (s *stream) of(id string) []string {
 	s.mu.Lock()
