@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,7 @@ type faultProxy struct {
 	mu     sync.Mutex
 	faults map[lane]fault
 	asked  map[lane]int
+	came   []time.Time // when each of the feed requests came
 	open   map[lane]int
 	most   map[lane]int // open at once
 	ends   map[*http.Request]context.CancelFunc
@@ -134,6 +136,13 @@ func (p *faultProxy) total(ways ...lane) (sum int) {
 	return sum
 }
 
+// arrivals is when the feed requests so far came.
+func (p *faultProxy) arrivals() []time.Time {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.came)
+}
+
 // held is how many requests of a way are open, and were open at most.
 func (p *faultProxy) held(way lane) (open, most int) {
 	p.mu.Lock()
@@ -148,6 +157,9 @@ func (p *faultProxy) enter(r *http.Request) (way lane, f fault, counted *http.Re
 	ctx, cancel := context.WithCancel(r.Context())
 	way, counted = laneOf(r), r.WithContext(ctx)
 	p.asked[way]++
+	if way != laneOther {
+		p.came = append(p.came, time.Now())
+	}
 	p.open[way]++
 	p.most[way] = max(p.most[way], p.open[way])
 	p.ends[counted] = cancel
