@@ -42,6 +42,8 @@ func TestBadInput(t *testing.T) {
 		"zero_quantity":             {order(`"quantity":2`, `"quantity":0`), 422, "invalid_request", []string{"/items/0/quantity"}},
 		"unknown_currency":          {order(`EUR`, `EUX`), 422, "invalid_request", []string{"/currency"}},
 		"lower_case_currency":       {order(`EUR`, `eur`), 422, "invalid_request", []string{"/currency"}},
+		"no_amount":                 {order(`,"unit_amount":2099`, ``), 422, "invalid_request", []string{"/items/0/unit_amount"}},
+		"no_amount_and_no_name":     {order(`"name":"Mug","quantity":2,"unit_amount":2099`, `"quantity":2`), 422, "invalid_request", []string{"/items/0/unit_amount", "/items/0/name"}},
 		"empty_items":               {`{"reference":"1","currency":"EUR","items":[]}`, 422, "invalid_request", []string{"/items"}},
 		"no_items":                  {`{"reference":"1","currency":"EUR"}`, 422, "invalid_request", []string{"/items"}},
 		"nothing":                   {`{}`, 422, "invalid_request", []string{"/reference", "/currency", "/items"}},
@@ -72,6 +74,15 @@ func TestBadInput(t *testing.T) {
 	}
 	if page := must(s.orders.List(t.Context(), s.merchant.ID, orders.Filter{})); len(page.Orders) != 0 {
 		t.Errorf("%d orders were made of bad input", len(page.Orders))
+	}
+}
+
+// Free is what is said to be free.
+func TestBadInput_an_amount_of_0_is_one(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	if res := s.do(http.MethodPost, "/v1/orders", order(`2099`, `0`), nil); res.StatusCode != http.StatusCreated || res.json(t)["amount"] != float64(0) {
+		t.Errorf("%d %s", res.StatusCode, res.body)
 	}
 }
 

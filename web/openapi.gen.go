@@ -63,8 +63,8 @@ type newOrderBody struct {
 	Currency string `json:"currency"`
 
 	// ExpiresIn How long it can be paid: seconds, or text such as "90m". At most 30 days; default 24 hours.
-	ExpiresIn *span         `json:"expires_in,omitempty"`
-	Items     []orders.Item `json:"items"`
+	ExpiresIn *span      `json:"expires_in,omitempty"`
+	Items     []itemBody `json:"items"`
 
 	// Metadata Yours; never in events.
 	Metadata map[string]string `json:"metadata,omitempty"`

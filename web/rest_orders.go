@@ -2,8 +2,10 @@ package web
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 
 	"github.com/labstack/echo/v4"
 
@@ -53,11 +55,12 @@ func (s *Server) createOrder(ctx context.Context, c echo.Context, in newOrderBod
 	if err != nil {
 		return answer{}, err
 	}
+	items, missing := itemsOf(in.Items)
 	draft, err := s.deps.Orders.Draft(p.key.Merchant, orders.NewOrder{
-		Reference: in.Reference, Currency: in.Currency, Items: in.Items, ExpiresIn: in.ExpiresIn.duration(),
+		Reference: in.Reference, Currency: in.Currency, Items: items, ExpiresIn: in.ExpiresIn.duration(),
 		Metadata: in.Metadata, Shop: shop, RequiresShipping: in.RequiresShipping,
 	})
-	if err != nil {
+	if err = alsoMissing(missing, err); err != nil {
 		return answer{}, err
 	}
 	a, err := s.orderAnswer(http.StatusCreated, p, draft.Order)
@@ -69,6 +72,37 @@ func (s *Server) createOrder(ctx context.Context, c echo.Context, in newOrderBod
 		return answer{}, err
 	}
 	return a.at("/v1/orders/" + draft.Order.ID), nil
+}
+
+// itemBody is the document's Item. Its amount is a pointer because one that was
+// left out is not 0: that would be a gift.
+type itemBody struct {
+	SKU        string `json:"sku"`
+	Name       string `json:"name"`
+	Quantity   int64  `json:"quantity"`
+	UnitAmount *int64 `json:"unit_amount"`
+}
+
+// itemsOf is list for the domain, and the amounts that it lacks.
+func itemsOf(list []itemBody) (items []orders.Item, missing []orders.FieldError) {
+	for i, item := range list {
+		if item.UnitAmount == nil {
+			item.UnitAmount = new(int64)
+			missing = append(missing, orders.FieldError{Pointer: "/items/" + strconv.Itoa(i) + "/unit_amount", Code: "required", Detail: "must be given; 0 for what is free"})
+		}
+		items = append(items, orders.Item{SKU: item.SKU, Name: item.Name, Quantity: item.Quantity, UnitAmount: *item.UnitAmount})
+	}
+	return items, missing
+}
+
+// alsoMissing adds what is missing to what the domain found, so that a caller
+// learns it all at once.
+func alsoMissing(missing []orders.FieldError, err error) error {
+	invalid := &orders.InvalidError{}
+	if len(missing) == 0 || err != nil && !errors.As(err, &invalid) {
+		return err
+	}
+	return &orders.InvalidError{Fields: append(missing, invalid.Fields...)}
 }
 
 func (s *Server) shop(ctx context.Context, merchant string) (orders.Shop, error) {
