@@ -97,7 +97,7 @@ func requireJSON(r *http.Request) error {
 func decodeJSON(body []byte, v any) error {
 	err := json.Unmarshal(body, v, json.RejectUnknownMembers(true))
 	if err == nil {
-		return nil
+		return refuseNull(body)
 	}
 	var syntax *jsontext.SyntacticError
 	var semantic *json.SemanticError
@@ -108,6 +108,23 @@ func decodeJSON(body []byte, v any) error {
 		return semanticProblem(semantic)
 	}
 	return malformed(err)
+}
+
+// refuseNull refuses a null anywhere: the document allows none in a request, and
+// what is left out often means everything.
+func refuseNull(body []byte) error {
+	if !bytes.Contains(body, []byte("null")) {
+		return nil
+	}
+	d := jsontext.NewDecoder(bytes.NewReader(body))
+	for {
+		switch token, err := d.ReadToken(); {
+		case err != nil:
+			return nil // its end: the whole was read before
+		case token.Kind() == 'n':
+			return invalidField(string(d.StackPointer()), "wrong_type", "must not be null; leave it out instead")
+		}
+	}
 }
 
 func semanticProblem(e *json.SemanticError) error {
