@@ -127,6 +127,15 @@ func refuseNull(body []byte) error {
 	}
 }
 
+// notEmpty refuses a list without entries where one that is left out means all:
+// whoever filters a list down to nothing does not want everything.
+func notEmpty[T any](pointer string, list []T) error {
+	if list != nil && len(list) == 0 {
+		return invalidField(pointer, "required", "must have at least one entry, or be left out for all")
+	}
+	return nil
+}
+
 func semanticProblem(e *json.SemanticError) error {
 	pointer := string(e.JSONPointer)
 	if errors.Is(e.Err, json.ErrUnknownName) {

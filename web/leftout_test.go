@@ -75,3 +75,29 @@ func pointerOf(field map[string]any) string {
 	pointer, _ := field["pointer"].(string)
 	return pointer
 }
+
+// TestBadInput_empty_lists: a list without entries is not all of them.
+func TestBadInput_empty_lists(t *testing.T) {
+	t.Parallel()
+	s, id, _ := withShop(t)
+	for call, pointer := range map[string]string{
+		`POST /v1/keys {"scopes":[]}`:                                                             "/scopes",
+		`POST /v1/webhook_endpoints {"url":"https://kiln.example/","events":[]}`:                  "/events",
+		`POST /v1/webhook_endpoints/whe_1/replay {"event_ids":[],"since":"2026-11-23T08:00:00Z"}`: "/event_ids",
+		`POST /v1/orders/` + id + `/shipments {"carrier":"DHL","tracking_number":"1","items":[]}`: "/items",
+	} {
+		method, rest, _ := strings.Cut(call, " ")
+		path, body, _ := strings.Cut(rest, " ")
+		if res := s.do(method, path, body, nil); res.StatusCode != http.StatusUnprocessableEntity {
+			t.Errorf("%s: %d %s", call, res.StatusCode, res.body)
+		} else {
+			wantProblem(t, res, http.StatusUnprocessableEntity, "invalid_request", pointer)
+		}
+	}
+	if list := must(s.keys.List(t.Context(), s.merchant.ID)); len(list) != 1 {
+		t.Errorf("%d keys", len(list))
+	}
+	if o := must(s.orders.Get(t.Context(), s.merchant.ID, id)); len(o.Shipments) != 0 {
+		t.Errorf("%d shipments", len(o.Shipments))
+	}
+}

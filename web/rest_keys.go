@@ -51,8 +51,11 @@ func timeOrNull(t time.Time) *time.Time {
 
 // createKey makes a key that can do no more than the one that asks.
 func (s *Server) createKey(ctx context.Context, c echo.Context, in newKeyBody) (answer, error) {
+	if err := notEmpty("/scopes", in.Scopes); err != nil {
+		return answer{}, err
+	}
 	p := principalOf(c)
-	if len(in.Scopes) == 0 {
+	if in.Scopes == nil {
 		in.Scopes = p.key.Scopes
 	}
 	for i, scope := range in.Scopes {

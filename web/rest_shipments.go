@@ -19,6 +19,9 @@ type shipmentView struct {
 }
 
 func (s *Server) createShipment(ctx context.Context, c echo.Context, in newShipmentBody) (answer, error) {
+	if err := notEmpty("/items", in.Items); err != nil {
+		return answer{}, err
+	}
 	seq, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err

@@ -32,6 +32,9 @@ func (s *Server) prepareEndpoint(ctx context.Context, c echo.Context) error {
 	if err := decode(c, &in); err != nil {
 		return err
 	}
+	if err := notEmpty("/events", in.Events); err != nil {
+		return err
+	}
 	r, err := s.deps.Webhooks.Prepare(ctx, principalOf(c).key.Merchant, webhooks.NewEndpoint{URL: in.URL, Events: in.Events})
 	c.Set(preparedKey, r)
 	return err
@@ -117,6 +120,9 @@ func (s *Server) listWebhookAttempts(ctx context.Context, c echo.Context) (answe
 }
 
 func (s *Server) replayWebhooks(ctx context.Context, c echo.Context, in replayBody) (answer, error) {
+	if err := notEmpty("/event_ids", in.EventIDs); err != nil {
+		return answer{}, err
+	}
 	version, err := ifSequence(c)
 	if err != nil {
 		return answer{}, err
