@@ -33,7 +33,7 @@ func (l *life) step() {
 		}
 	case "ship":
 		items := rapid.SampledFrom([][]orders.ShipmentItem{nil, {{SKU: "MUG", Quantity: 1}}, {{SKU: "PLATE", Quantity: 1}}}).Draw(l.t, "items")
-		_, _, err = l.service.Ship(ctx, merchant, l.id, orders.NewShipment{Carrier: "DHL", Items: items})
+		_, _, err = l.service.Ship(ctx, merchant, l.id, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434", Items: items})
 	case "report":
 		if len(o.Shipments) > 0 {
 			_, _, err = l.service.CarrierEvent(ctx, merchant, rapid.SampledFrom(o.Shipments).Draw(l.t, "parcel").ID,

@@ -198,7 +198,7 @@ func TestService_Hold_and_Release(t *testing.T) {
 	if o.FulfillmentStatus != orders.FulfillmentOnHold || o.Sequence != 4 || o.Waits().Task != orders.TaskRelease {
 		t.Fatalf("%s, %d, %v", o.FulfillmentStatus, o.Sequence, o.Waits())
 	}
-	_, _, err := w.service.Ship(ctx, merchant, o.ID, orders.NewShipment{Carrier: "DHL"})
+	_, _, err := w.service.Ship(ctx, merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"})
 	wantConflict(t, err, orders.CodeOnHold, "confirmed", 4)
 	o = w.must(w.service.Release(ctx, merchant, o.ID, orders.Hold{}))
 	if o.FulfillmentStatus != orders.FulfillmentUnfulfilled || o.Latest.From != "on_hold" {

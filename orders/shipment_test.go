@@ -19,7 +19,7 @@ func TestService_Ship(t *testing.T) {
 	t.Parallel()
 	ctx := context.Background()
 	ship := func(w *world, o orders.Order, items ...orders.ShipmentItem) error {
-		_, _, err := w.service.Ship(ctx, merchant, o.ID, orders.NewShipment{Carrier: "DHL", Items: items})
+		_, _, err := w.service.Ship(ctx, merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434", Items: items})
 		return err
 	}
 	t.Run("in two parcels", func(t *testing.T) {

@@ -186,7 +186,7 @@ func checkCancellation(in Cancellation) error {
 func checkShipment(in NewShipment) error {
 	c := &checker{}
 	c.line("/carrier", in.Carrier, MaxCarrier, true)
-	c.line("/tracking_number", in.TrackingNumber, MaxTracking, false)
+	c.line("/tracking_number", in.TrackingNumber, MaxTracking, true)
 	if len(in.Items) > MaxItems {
 		c.add("/items", "too_many", "must have at most %d items", MaxItems)
 		return c.err()

@@ -116,6 +116,7 @@ func TestService_Ship_and_CarrierEvent_name_what_does_not_fit(t *testing.T) {
 	for want, in := range map[string]orders.NewShipment{
 		"/carrier required":                  {},
 		"/carrier too_long":                  {Carrier: strings.Repeat("x", 65)},
+		"/tracking_number required":          {Carrier: "DHL"},
 		"/tracking_number too_long":          {Carrier: "DHL", TrackingNumber: strings.Repeat("1", 129)},
 		"/tracking_number control_character": {Carrier: "DHL", TrackingNumber: "1\x7f"},
 		"/items/0/quantity out_of_range":     {Carrier: "DHL", Items: []orders.ShipmentItem{{SKU: "MUG"}}},

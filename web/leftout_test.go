@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"tracker/notify/webhooks"
+	"tracker/orders"
 	"tracker/payments"
 )
 
@@ -99,5 +100,17 @@ func TestBadInput_empty_lists(t *testing.T) {
 	}
 	if o := must(s.orders.Get(t.Context(), s.merchant.ID, id)); len(o.Shipments) != 0 {
 		t.Errorf("%d shipments", len(o.Shipments))
+	}
+}
+
+// TestBadInput_a_parcel_has_a_number: whoever waits for it looks for it by that.
+func TestBadInput_a_parcel_has_a_number(t *testing.T) {
+	t.Parallel()
+	s, id, _ := withShop(t)
+	for _, body := range []string{`{"carrier":"DHL"}`, `{"carrier":"DHL","tracking_number":" "}`} {
+		wantProblem(t, s.do(http.MethodPost, "/v1/orders/"+id+"/shipments", body, nil), http.StatusUnprocessableEntity, "invalid_request", "/tracking_number")
+	}
+	if o := must(s.orders.Get(t.Context(), s.merchant.ID, id)); o.Status != orders.StatusConfirmed || len(o.Shipments) != 0 {
+		t.Errorf("order is %s with %d shipments", o.Status, len(o.Shipments))
 	}
 }

@@ -86,7 +86,7 @@ func (w consequences) ofOrder(action string) confirmBody {
 	case "ship":
 		return confirmBody{Title: "Ship order " + ref, Button: "Mark as shipped",
 			Consequences: []text{w.tell("The shopper sees carrier and number at once.", nil), w.tell("Everything that was not shipped yet is in this parcel, unless you change the numbers.", nil)},
-			Fields: append([]formField{{Name: "carrier", Label: "Carrier", Required: true}, {Name: "tracking_number", Label: "Tracking number"},
+			Fields: append([]formField{{Name: "carrier", Label: "Carrier", Required: true}, {Name: "tracking_number", Label: "Tracking number", Required: true},
 				{Name: "estimated_from", Label: "Expected from", Type: "date"}, {Name: "estimated_to", Label: "Expected to", Type: "date"}}, w.pieces()...)}
 	case "hold":
 		return confirmBody{Title: "Put order " + ref + " on hold", Button: "Put on hold", Consequences: []text{w.tell("The shopper sees 'On hold'. Nothing can be shipped until you release it.", nil)}}

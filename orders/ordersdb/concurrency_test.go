@@ -58,7 +58,7 @@ func TestStore_never_ships_more_than_ordered(t *testing.T) {
 		o := w.paid(t)
 		errs := race(6, func(int) error {
 			_, _, err := w.service.Ship(t.Context(), w.merchant, o.ID,
-				orders.NewShipment{Carrier: "DHL", Items: []orders.ShipmentItem{{SKU: "MUG", Quantity: 1}}})
+				orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434", Items: []orders.ShipmentItem{{SKU: "MUG", Quantity: 1}}})
 			return err
 		})
 		shipped := 0
@@ -122,7 +122,7 @@ func TestStore_fifty_copies_of_a_payment_event_are_one_transition(t *testing.T) 
 func TestStore_a_reader_never_sees_half_a_change(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.paid(t)
-		_, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL"})
+		_, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -116,7 +116,7 @@ func TestStore_List_filters(t *testing.T) {
 func TestStore_List_rows_are_whole_but_for_the_timeline(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.paid(t)
-		o, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL"})
+		o, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -165,7 +165,7 @@ func TestStore_List_takes_the_same_number_of_statements_however_long(t *testing.
 		}
 		for range 6 {
 			o := w.paid(t)
-			if _, _, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL"}); err != nil {
+			if _, _, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"}); err != nil {
 				t.Fatal(err)
 			}
 		}

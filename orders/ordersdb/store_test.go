@@ -255,14 +255,14 @@ func TestStore_joins_a_transaction(t *testing.T) {
 func TestStore_answers_a_merchant_only_for_its_own(t *testing.T) {
 	each(t, func(t *testing.T, w *world) {
 		o := w.paid(t)
-		_, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL"})
+		_, parcel, err := w.service.Ship(t.Context(), w.merchant, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"})
 		if err != nil {
 			t.Fatal(err)
 		}
 		other := eventwire.NewID(eventwire.PrefixMerchant, w.now)
 		_, getErr := w.service.Get(t.Context(), other, o.ID)
 		_, cancelErr := w.service.Cancel(t.Context(), other, o.ID, orders.Cancellation{})
-		_, _, shipErr := w.service.Ship(t.Context(), other, o.ID, orders.NewShipment{Carrier: "DHL"})
+		_, _, shipErr := w.service.Ship(t.Context(), other, o.ID, orders.NewShipment{Carrier: "DHL", TrackingNumber: "00340434"})
 		_, _, scanErr := w.service.CarrierEvent(t.Context(), other, parcel.ID, orders.CarrierEvent{Status: orders.ShipmentDelivered})
 		_, dueErr := w.service.Payable(t.Context(), other, o.ID)
 		_, newestErr := w.service.Newest(t.Context(), other, o.ID)
