@@ -19,11 +19,24 @@ const readyTimeout = 2 * time.Second
 // AdminDeps are what the admin listener tells about.
 type AdminDeps struct {
 	Registry *prometheus.Registry
-	// Ready holds named checks; all of them must return nil. A process that is
-	// about to stop answers with an error, so that nobody sends it anything new.
-	Ready  map[string]func(context.Context) error
+	// State is what the process says of itself, [StateReady] or why it is not; nil
+	// is ready. Who is about to stop says so, so that nobody sends it anything new.
+	State func() string
+	// Ready holds named checks; all of them must return nil.
+	Ready map[string]func(context.Context) error
+	// Shown holds checks that are shown and decide nothing: of what is shared by
+	// processes that can do without it. If it made all of them unready at once,
+	// nobody would be left to serve what still works.
+	Shown  map[string]func(context.Context) error
 	Logger *slog.Logger
 }
+
+// What a process says of itself.
+const (
+	StateReady    = "ok"
+	StateStarting = "starting"
+	StateDraining = "draining"
+)
 
 // NewAdmin is the handler of the admin listener: /metrics, /livez, /readyz and
 // /debug/pprof. It authenticates nobody: bind it where only operators are.
@@ -35,7 +48,7 @@ func NewAdmin(d AdminDeps) http.Handler {
 	mux.Handle("GET /metrics", promhttp.HandlerFor(d.Registry, promhttp.HandlerOpts{Registry: d.Registry, EnableOpenMetrics: true}))
 	// A process that answers is alive. It says nothing about what it needs: being
 	// restarted would not bring a database back.
-	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeChecks(w, http.StatusOK, nil) })
+	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { writeChecks(w, StateReady, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, r *http.Request) { d.ready(w, r) })
 	mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 	mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
@@ -55,41 +68,57 @@ func AdminHTTPServer(ctx context.Context, addr string, h http.Handler, log *slog
 func (d AdminDeps) ready(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
+	checks := d.check(ctx)
+	state := StateReady
+	if d.State != nil {
+		state = d.State()
+	}
+	for name := range d.Ready {
+		if state == StateReady && checks[name] != "ok" {
+			state = "unavailable"
+		}
+	}
+	writeChecks(w, state, checks)
+}
+
+// check is what each check has to say before ctx ends.
+func (d AdminDeps) check(ctx context.Context) map[string]string {
 	type result struct {
 		name string
 		err  error
 	}
-	results := make(chan result, len(d.Ready))
-	for name, check := range d.Ready {
-		go func() { results <- result{name, check(ctx)} }()
+	states := map[string]string{}
+	results := make(chan result, len(d.Ready)+len(d.Shown))
+	for _, some := range []map[string]func(context.Context) error{d.Ready, d.Shown} {
+		for name, check := range some {
+			states[name] = "no answer"
+			go func() { results <- result{name, check(ctx)} }()
+		}
 	}
-	status, checks := http.StatusOK, map[string]string{}
-	for name := range d.Ready {
-		checks[name] = "no answer"
-	}
-	for range d.Ready {
+	for range states {
 		select {
 		case done := <-results:
-			checks[done.name] = "ok"
-			if done.err != nil {
-				checks[done.name] = "failing"
-				d.Logger.WarnContext(ctx, "not ready", "check", done.name, "error", done.err)
+			states[done.name] = "ok"
+			if done.err == nil {
+				continue
 			}
+			states[done.name] = "failing"
+			level := slog.LevelDebug
+			if _, decides := d.Ready[done.name]; decides {
+				level = slog.LevelWarn
+			}
+			d.Logger.Log(ctx, level, "not ready", "check", done.name, "error", done.err)
 		case <-ctx.Done():
+			return states
 		}
 	}
-	for _, state := range checks {
-		if state != "ok" {
-			status = http.StatusServiceUnavailable
-		}
-	}
-	writeChecks(w, status, checks)
+	return states
 }
 
-func writeChecks(w http.ResponseWriter, status int, checks map[string]string) {
-	word := "ok"
-	if status != http.StatusOK {
-		word = "unavailable"
+func writeChecks(w http.ResponseWriter, state string, checks map[string]string) {
+	status := http.StatusOK
+	if state != StateReady {
+		status = http.StatusServiceUnavailable
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -97,5 +126,5 @@ func writeChecks(w http.ResponseWriter, status int, checks map[string]string) {
 	_ = json.NewEncoder(w).Encode(struct { // the client went away: nobody is left to tell
 		Status string            `json:"status"`
 		Checks map[string]string `json:"checks,omitempty"`
-	}{word, checks})
+	}{state, checks})
 }

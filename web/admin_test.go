@@ -51,6 +51,30 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
+func TestAdmin_what_is_only_shown_decides_nothing(t *testing.T) {
+	t.Parallel()
+	logs, state := &syncBuffer{}, web.StateStarting
+	h := web.NewAdmin(web.AdminDeps{
+		Registry: prometheus.NewRegistry(), Logger: slog.New(slog.NewTextHandler(logs, nil)), State: func() string { return state },
+		Ready: map[string]func(context.Context) error{"stream": func(context.Context) error { return nil }},
+		Shown: map[string]func(context.Context) error{"database": func(context.Context) error { return errors.New("away") }},
+	})
+	for _, want := range []struct {
+		state string
+		code  int
+	}{{web.StateStarting, 503}, {web.StateReady, 200}, {web.StateDraining, 503}} {
+		state = want.state
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		if w.Code != want.code || strings.TrimSpace(w.Body.String()) != `{"status":"`+state+`","checks":{"database":"failing","stream":"ok"}}` {
+			t.Errorf("%s: %d %s", state, w.Code, w.Body)
+		}
+	}
+	if strings.Contains(logs.String(), "not ready") {
+		t.Errorf("what decides nothing is no warning: %s", logs)
+	}
+}
+
 func TestAdmin_readiness_does_not_wait_for_ever(t *testing.T) {
 	t.Parallel()
 	h := web.NewAdmin(web.AdminDeps{Registry: prometheus.NewRegistry(), Ready: map[string]func(context.Context) error{

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -29,7 +28,7 @@ func (p *process) face(ctx context.Context, s *parts) error {
 	base := context.WithoutCancel(ctx)
 	p.servers = append(p.servers,
 		server{name: "public", http: site.HTTPServer(base, p.cfg.Addr), on: p.public, tls: p.cfg.TLSCert != ""},
-		server{name: "admin", http: p.adminServer(base, s), on: p.admin})
+		server{name: adminName, http: p.adminServer(base, s), on: p.admin})
 	if p.bank != nil {
 		return p.openBank()
 	}
@@ -80,25 +79,46 @@ func (s *parts) counters(ctx context.Context) (web.Counters, error) {
 	return web.Counters{Open: c.Open, Overdue: c.Overdue, Unknown: c.Unknown, Parked: c.Parked, Watching: watching}, nil
 }
 
-// adminServer answers operators. Not ready is who is starting or ending, and who
-// has lost what it cannot work without.
+// adminServer answers operators.
 func (p *process) adminServer(ctx context.Context, s *parts) *http.Server {
+	needs, shown := readiness(p.cfg, map[string]func(context.Context) error{"database": p.db.Ping, "stream": p.bus.Healthy})
 	return web.AdminHTTPServer(ctx, p.cfg.AdminAddr, web.NewAdmin(web.AdminDeps{
-		Registry: s.registry, Logger: p.log,
-		Ready: map[string]func(context.Context) error{
-			"process": func(context.Context) error {
-				if !p.ready.Load() {
-					return errNotReady
-				}
-				return nil
-			},
-			"database": p.db.Ping,
-			"stream":   p.bus.Healthy,
-		},
+		Registry: s.registry, Logger: p.log, State: p.state, Ready: needs, Shown: shown,
 	}), p.log)
 }
 
-var errNotReady = errors.New("the process is starting or ending")
+// readiness parts the checks in those without which this process is no use, and
+// those that it can do without. Database and stream are shared by all processes:
+// whoever answers without one of them must not be taken out for its sake, or an
+// outage of one part would be one of the whole. Orders and payments need the
+// database, and what they write waits there for the stream; feeds and pages need
+// the stream, which holds all that they show.
+func readiness(cfg config.Config, checks map[string]func(context.Context) error) (needs, shown map[string]func(context.Context) error) {
+	needed := map[string]bool{
+		"database": cfg.Has(config.RoleOrders) || cfg.Has(config.RolePayments),
+		"stream":   cfg.Has(config.RoleNotify) || cfg.Has(config.RoleWeb),
+	}
+	needs, shown = map[string]func(context.Context) error{}, map[string]func(context.Context) error{}
+	for name, check := range checks {
+		if needed[name] {
+			needs[name] = check
+		} else {
+			shown[name] = check
+		}
+	}
+	return needs, shown
+}
+
+// state is what the process says of itself.
+func (p *process) state() string {
+	switch {
+	case p.ready.Load():
+		return web.StateReady
+	case p.ending.Load():
+		return web.StateDraining
+	}
+	return web.StateStarting
+}
 
 // openShop makes the demo merchant and shows shoppers the way back to its shop.
 func (p *process) openShop(ctx context.Context, keys *apikeys.Service) error {

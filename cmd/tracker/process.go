@@ -34,6 +34,7 @@ type process struct {
 
 	locked  bool // the data directory is ours
 	ready   atomic.Bool
+	ending  atomic.Bool
 	closers []func()
 	runners []runner // what runs in the background
 	servers []server // what answers requests
@@ -215,6 +216,7 @@ func (p *process) wait(ctx context.Context) error {
 	case <-ctx.Done():
 	case <-failed.Done():
 	}
+	p.ending.Store(true)
 	p.ready.Store(false)
 	p.shutDown()
 	stop()
@@ -234,22 +236,29 @@ func (s server) serve(cfg config.Config) error {
 // drain window.
 const farewell = 2 * time.Second
 
-// shutDown closes the doors at once and lets the streams go over the window.
+// shutDown closes the doors at once and lets the streams go over the window. The
+// admin door is the last: operators are to see how the process drains, and an
+// orchestrator that finds nobody there takes it for dead.
 func (p *process) shutDown() {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.Drain+farewell)
 	defer cancel()
 	var group errgroup.Group
 	group.Go(func() error { return p.drain(ctx) })
 	for _, s := range p.servers {
-		group.Go(func() error { return s.http.Shutdown(ctx) })
+		if s.name != adminName {
+			group.Go(func() error { return s.http.Shutdown(ctx) })
+		}
 	}
 	if err := group.Wait(); err != nil {
 		p.log.Warn("some connections were cut", "reason", err)
-		for _, s := range p.servers {
-			s.http.Close()
-		}
+	}
+	for _, s := range p.servers {
+		s.http.Close()
 	}
 }
+
+// adminName is the name of the admin listener's server.
+const adminName = "admin"
 
 func (p *process) onClose(fn func()) { p.closers = append(p.closers, fn) }
 
