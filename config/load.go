@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,6 +18,14 @@ import (
 // MinTokenSecret is the least length of a token secret, in characters: the
 // block of HMAC-SHA-256's output, below which RFC 2104 section 3 warns.
 const MinTokenSecret = 32
+
+// What the providers' own code asks of their secrets, here so that a mistake is
+// named by its variable, and beside all the others.
+const (
+	MinBankSecret   = 16 // bytes
+	MinStripeSecret = 16 // characters behind whsec_
+	MinSandboxKey   = 8  // characters behind sk_test_
+)
 
 // What the stream and the outbox must keep at least, so that what they are for
 // works: a process that hears events has an hour to come back before the stream
@@ -38,9 +47,9 @@ func Load(getenv func(string) string) (Config, error) {
 	}
 	c := Config{
 		Addr: r.addr("TRACKER_ADDR"), AdminAddr: r.addr("TRACKER_ADMIN_ADDR"),
-		PublicURL: r.url("TRACKER_PUBLIC_URL"), Roles: r.roles("TRACKER_ROLES"), DataDir: r.text("TRACKER_DATA_DIR"),
-		DatabaseURL: r.secretURL("TRACKER_DATABASE_URL", "postgres", "postgresql"), NATSURL: r.secretURL("TRACKER_NATS_URL", "nats", "tls", "ws", "wss"),
-		DatabaseListenURL: r.secretURL("TRACKER_DATABASE_LISTEN_URL", "postgres", "postgresql"),
+		PublicURL: r.origin("TRACKER_PUBLIC_URL"), Roles: r.roles("TRACKER_ROLES"), DataDir: r.text("TRACKER_DATA_DIR"),
+		DatabaseURL: r.postgres("TRACKER_DATABASE_URL"), NATSURL: r.servers("TRACKER_NATS_URL", "nats", "tls", "ws", "wss"),
+		DatabaseListenURL: r.postgres("TRACKER_DATABASE_LISTEN_URL"),
 		NATSCredentials:   r.text("TRACKER_NATS_CREDENTIALS"), NATSCA: r.text("TRACKER_NATS_CA"), NATSReplicas: r.count("TRACKER_NATS_REPLICAS"),
 		NATSCert: r.text("TRACKER_NATS_CERT"), NATSKey: r.text("TRACKER_NATS_KEY"),
 		StreamMaxAge: r.atLeast("TRACKER_STREAM_MAX_AGE", MinStreamMaxAge), StreamMaxBytes: r.bytes("TRACKER_STREAM_MAX_BYTES"),
@@ -78,12 +87,20 @@ func (r *reader) checkTogether(c Config) {
 		r.wrong("TRACKER_BANK_SECRET", "must be set when TRACKER_BANK_URL is")
 	}
 	for _, s := range c.BankSecrets {
-		if !strings.HasPrefix(s.Reveal(), "whsec_") {
-			r.wrong("TRACKER_BANK_SECRET", "must start with whsec_")
+		if !bankSecret(s.Reveal()) {
+			r.wrong("TRACKER_BANK_SECRET", "must be whsec_ and the base64 of %d bytes or more; make one with: echo whsec_$(openssl rand -base64 32)", MinBankSecret)
 		}
 	}
-	if c.SandboxKey != "" && !strings.HasPrefix(c.SandboxKey.Reveal(), "sk_test_") {
-		r.wrong("TRACKER_SANDBOX_KEY", "must start with sk_test_")
+	if key, ok := strings.CutPrefix(c.SandboxKey.Reveal(), "sk_test_"); c.SandboxKey != "" && (!ok || len(key) < MinSandboxKey) {
+		r.wrong("TRACKER_SANDBOX_KEY", "must be sk_test_ and %d characters or more", MinSandboxKey)
+	}
+	if key := c.StripeKey.Reveal(); key != "" && !stripeKey(key) {
+		r.wrong("TRACKER_STRIPE_KEY", "must be a secret or restricted key of Stripe, which starts with sk_ or rk_")
+	}
+	for _, s := range c.StripeWebhookSecrets {
+		if rest, ok := strings.CutPrefix(s.Reveal(), "whsec_"); !ok || len(rest) < MinStripeSecret {
+			r.wrong("TRACKER_STRIPE_WEBHOOK_SECRET", "must be the signing secret of Stripe's endpoint: whsec_ and %d characters or more", MinStripeSecret)
+		}
 	}
 	if c.StripeKey != "" && len(c.StripeWebhookSecrets) == 0 {
 		r.wrong("TRACKER_STRIPE_WEBHOOK_SECRET", "must be set when TRACKER_STRIPE_KEY is")
@@ -103,6 +120,20 @@ func (r *reader) checkTogether(c Config) {
 	if c.NATSReplicas > 1 && c.NATSURL == "" {
 		r.wrong("TRACKER_NATS_REPLICAS", "needs TRACKER_NATS_URL: the embedded server keeps one copy")
 	}
+}
+
+// bankSecret reports whether s is a secret as Standard Webhooks has them.
+func bankSecret(s string) bool {
+	encoded, ok := strings.CutPrefix(s, "whsec_")
+	key, err := base64.StdEncoding.DecodeString(encoded)
+	return ok && err == nil && len(key) >= MinBankSecret
+}
+
+// stripeKey reports whether s can be a key of Stripe's API. A publishable key
+// (pk_) cannot take a payment.
+func stripeKey(s string) bool {
+	_, rest, _ := strings.Cut(s, "_")
+	return (strings.HasPrefix(s, "sk_") || strings.HasPrefix(s, "rk_")) && rest != ""
 }
 
 type reader struct {
@@ -168,8 +199,19 @@ func (r *reader) url(name string) string {
 		return ""
 	}
 	u, err := url.Parse(v)
-	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.User != nil {
-		r.wrong(name, "must be an http or https address without query or user")
+	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil {
+		r.wrong(name, "must be an http or https address without query, fragment or user")
+	}
+	return v
+}
+
+// origin is where a site is, and no page of it: our paths begin at the root.
+func (r *reader) origin(name string) string {
+	before := len(r.problems)
+	v := r.url(name)
+	if len(r.problems) == before && strings.ContainsAny(v, "?#") || strings.Count(v, "/") > 2 {
+		r.problems = r.problems[:before]
+		r.wrong(name, "must be an http or https address without path, query, fragment or user, such as https://track.example")
 	}
 	return v
 }
@@ -183,7 +225,8 @@ func (r *reader) collector() string {
 	return r.url("OTEL_EXPORTER_OTLP_ENDPOINT")
 }
 
-func (r *reader) secretURL(name string, schemes ...string) Secret {
+// servers is an address or several, separated by commas.
+func (r *reader) servers(name string, schemes ...string) Secret {
 	v := r.text(name)
 	if v == "" {
 		return ""
@@ -198,11 +241,23 @@ func (r *reader) secretURL(name string, schemes ...string) Secret {
 	return Secret(v)
 }
 
+// postgres is one address of a database. Only its beginning is looked at: the rest,
+// with several hosts or a password of any kind, is the driver's to read.
+func (r *reader) postgres(name string) Secret {
+	v := r.text(name)
+	rest, short := strings.CutPrefix(v, "postgres://")
+	long, ok := strings.CutPrefix(v, "postgresql://")
+	if v != "" && (!short || rest == "") && (!ok || long == "") {
+		r.wrong(name, "must be an address that starts with postgres:// or postgresql://")
+	}
+	return Secret(v)
+}
+
 func (r *reader) origins(name string) []string {
 	list := r.list(name)
 	for _, o := range list {
 		u, err := url.Parse(o)
-		if err != nil || u.Scheme == "" || u.Host == "" || strings.TrimPrefix(o, u.Scheme+"://") != u.Host {
+		if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || strings.TrimPrefix(o, u.Scheme+"://") != u.Host {
 			r.wrong(name, "must list origins such as https://shop.example")
 		}
 	}
@@ -323,7 +378,7 @@ func (r *reader) count(name string) int {
 
 func (r *reader) level(name string) slog.Level {
 	var l slog.Level
-	if err := l.UnmarshalText([]byte(r.text(name))); err != nil {
+	if err := l.UnmarshalText([]byte(r.text(name))); err != nil || strings.ContainsAny(r.text(name), "+-") {
 		r.wrong(name, "must be debug, info, warn or error")
 	}
 	return l
