@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 
 	"github.com/pressly/goose/v3"
 	"gorm.io/driver/sqlite"
@@ -26,6 +27,9 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.New("dbconn: neither a URL nor a path of a database")
 	}
 	l := &lite{options: o}
+	if err := private(o.Path); err != nil {
+		return nil, fmt.Errorf("dbconn: open %s: %w", o.Path, err)
+	}
 	var err error
 	if l.writers, err = sql.Open("sqlite", dsn(o.Path, "_txlock", "immediate")); err != nil {
 		return nil, fmt.Errorf("dbconn: open %s: %w", o.Path, err)
@@ -47,6 +51,16 @@ func openSQLite(ctx context.Context, o Options) (*DB, error) {
 		return nil, errors.Join(fmt.Errorf("dbconn: open %s: %w", o.Path, err), l.close())
 	}
 	return d, nil
+}
+
+// private makes the file for its owner alone, if there is none: SQLite would let
+// everybody read it, and gives its WAL the mode of the file.
+func private(path string) error {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	return file.Close()
 }
 
 // dsn is the address of a SQLite file. FULL, because NORMAL may lose the last
