@@ -165,7 +165,7 @@ func connectDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, n
 		}
 	}
 	db, err := dbconn.Open(ctx, dbconn.Options{
-		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
+		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), ListenName: "TRACKER_DATABASE_LISTEN_URL", Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
 	})
 	switch {
 	case err != nil && cfg.DatabaseURL == "":

@@ -47,6 +47,7 @@ type Options struct {
 	LockTimeout      time.Duration // default 5 s
 	IdleInTx         time.Duration // default 10 s
 	ListenURL        string        // a direct address for LISTEN where URL is a PgBouncer; default URL
+	ListenName       string        // what errors call that address; default "the direct address"
 	Poll             time.Duration // how often Commits fires while LISTEN is away, default 250 ms
 }
 
@@ -60,6 +61,7 @@ func (o Options) withDefaults() Options {
 	if o.ListenURL == "" {
 		o.ListenURL = o.URL
 	}
+	setDefault(&o.ListenName, "the direct address")
 	setDefault(&o.Readers, 4)
 	setDefault(&o.Group, 256)
 	setDefault(&o.Gather, time.Millisecond)
@@ -69,6 +71,15 @@ func (o Options) withDefaults() Options {
 	setDefault(&o.IdleInTx, 10*time.Second)
 	setDefault(&o.Poll, 250*time.Millisecond)
 	return o
+}
+
+// direct says of an error that it is about the address for LISTEN, where that is
+// one of its own.
+func (o Options) direct(err error) error {
+	if err == nil || o.ListenURL == o.URL {
+		return err
+	}
+	return fmt.Errorf("%s: %w", o.ListenName, err)
 }
 
 func setDefault[T comparable](field *T, value T) {

@@ -36,6 +36,7 @@ type news struct {
 	log    *slog.Logger
 	signal func()
 
+	away    bool // nobody listens, which was said
 	pending *wake
 	cancel  context.CancelFunc
 	ended   sync.WaitGroup
@@ -74,14 +75,17 @@ func (n *news) send(ctx context.Context) {
 }
 
 // listen hears the others for as long as ctx lasts. While it cannot, it polls on
-// their behalf.
+// their behalf, and says so once: a database that is away is told of enough.
 func (n *news) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := n.hear(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		n.log.WarnContext(ctx, "not listening for commits of other processes; polling", "error", err)
+		if !n.away {
+			n.log.WarnContext(ctx, "not listening for commits of other processes; polling", "error", n.o.direct(err))
+		}
+		n.away = true
 		n.poll(ctx, relisten)
 	}
 }
@@ -120,11 +124,15 @@ func (n *news) hear(ctx context.Context) error {
 		return err
 	}
 	if err := n.test(ctx, conn); err != nil {
-		if errors.Is(err, errDeaf) {
+		if errors.Is(err, errDeaf) && n.away {
 			n.poll(ctx, time.Minute) // it will not heal by itself soon
 		}
 		return err
 	}
+	if n.away {
+		n.log.InfoContext(ctx, "listening for commits of other processes again")
+	}
+	n.away = false
 	n.signal() // whatever came while nobody listened
 	return n.wait(ctx, conn)
 }

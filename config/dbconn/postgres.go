@@ -224,17 +224,47 @@ const migrationLock = 7_301_944_012_881
 func (p *pg) migrate(ctx context.Context, sets []MigrationSet) error {
 	config, err := pgx.ParseConfig(p.options.ListenURL)
 	if err != nil {
-		return errors.New("dbconn: the direct URL of the database is not valid") // pgx's text may show the password
+		return p.options.direct(errors.New("dbconn: the direct URL of the database is not valid")) // pgx's text may show the password
 	}
 	pool := stdlib.OpenDB(*config)      // without our time limits: a migration may take long
 	defer func() { _ = pool.Close() }() // nothing is pending on it
 	lock, err := pool.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("dbconn: migrate: %w", err)
+		return p.options.direct(fmt.Errorf("dbconn: migrate: %w", err))
 	}
 	defer func() { _ = lock.Rollback() }() // it has written nothing
+	if err := p.sameAs(ctx, lock); err != nil {
+		return err
+	}
 	if _, err := lock.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", int64(migrationLock)); err != nil {
 		return fmt.Errorf("dbconn: migrate: %w", err)
 	}
 	return migrateSets(ctx, goose.DialectPostgres, pool, sets)
+}
+
+// sameAs makes sure that the direct address leads to the database that the pool is
+// on: another one would be migrated, and never be heard of again. A lock that is
+// held there must be held here. It belongs to one database of one server, which
+// names and ports do not prove, and every user may take it.
+func (p *pg) sameAs(ctx context.Context, direct *sql.Tx) error {
+	if p.options.ListenURL == p.options.URL {
+		return nil
+	}
+	tx, err := p.pool.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("dbconn: compare the addresses: %w", err)
+	}
+	defer func() { _ = tx.Rollback() }() // it has written nothing
+	key := rand.Int64()
+	if _, err := tx.ExecContext(ctx, "SELECT pg_advisory_xact_lock($1)", key); err != nil {
+		return fmt.Errorf("dbconn: compare the addresses: %w", err)
+	}
+	var free bool
+	if err := direct.QueryRowContext(ctx, "SELECT pg_try_advisory_xact_lock($1)", key).Scan(&free); err != nil {
+		return p.options.direct(fmt.Errorf("dbconn: compare the addresses: %w", err))
+	}
+	if free {
+		return p.options.direct(errors.New("dbconn: it leads to another database, or to another server"))
+	}
+	return nil
 }
