@@ -9,14 +9,21 @@ import (
 	"gorm.io/gorm"
 )
 
-// stand waits for the lease and leads while it lasts, again and again.
+// stand waits for the lease and leads while it lasts, again and again. A database
+// that is away is told of once, and once more when it is back.
 func (r *Relay) stand(ctx context.Context) {
 	l := lease{db: r.db, holder: rand.Text(), length: r.o.Lease}
+	away := false
 	for ctx.Err() == nil {
 		until, ok, err := l.take(ctx)
-		if err != nil && ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case err != nil && !away:
 			r.o.Logger.WarnContext(ctx, "the relay's lease could not be asked for; trying again", "error", err)
+		case err == nil && away:
+			r.o.Logger.InfoContext(ctx, "the relay's lease can be asked for again")
 		}
+		away = err != nil
 		if !ok {
 			r.drainWake()
 			sleep(ctx, r.o.Lease/4)
