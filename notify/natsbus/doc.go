@@ -34,6 +34,10 @@
 //
 //   - an acknowledgement of Publish: Timeout (5 s). A caller that waits for several
 //     waits for the slowest, since they are under way together.
+//   - messages that the stream is storing already, as a publisher that died may have
+//     left them: Timeout once more, for all of them together. A stream that has lost
+//     its quorum is in this state until it has one, or its leader gives up: the server
+//     looks every 10 s whether others were silent for 10 s.
 //   - a write to a server that reads nothing: Timeout, once the kernel's buffers are
 //     full, and the connection is then given up.
 //   - a connection that brings nothing at all: 4 to 6 s (two pings), then a server of

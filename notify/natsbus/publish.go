@@ -1,10 +1,12 @@
 package natsbus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -71,17 +73,21 @@ func (b *Bus) wave(ctx context.Context, messages []Message) error {
 		}
 		futures = append(futures, f)
 	}
+	var disputed []Message
 	for i, f := range futures {
 		select {
 		case <-f.Ok():
 		case err := <-f.Err():
-			if err = b.settle(ctx, messages[i], err); err != nil {
+			if isInProcess(err) {
+				disputed = append(disputed, messages[i])
+			} else {
 				failed = err
 			}
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	failed = cmp.Or(failed, b.settle(ctx, disputed))
 	if errors.Is(failed, jetstream.ErrNoStreamResponse) {
 		_, err := b.look(ctx) // perhaps it is gone; then this makes it
 		return errors.Join(failed, err)
@@ -89,25 +95,33 @@ func (b *Bus) wave(ctx context.Context, messages []Message) error {
 	return failed
 }
 
-// settle ends a dispute over a message whose id the stream says to be storing
-// already. It may say so for as long as it remembers ids, whether it has stored the
-// message or not: a server that is slow to note an id as in process may do so when
-// the message is stored already, and then nobody takes the note away (nats-server
-// 2.15, after a publisher died and another one repeats what it sent). Other errors
-// are returned as they are.
-func (b *Bus) settle(ctx context.Context, m Message, err error) error {
-	var api *jetstream.APIError
-	if !errors.As(err, &api) || api.ErrorCode != inProcess {
-		return err
-	}
-	e, wrong := eventwire.Decode(m.Body)
-	if wrong != nil {
-		return errors.Join(err, wrong)
-	}
+// settle ends disputes over messages of different subjects whose ids the stream
+// says to be storing already. It says so while they are on their way, which a
+// publisher that died may have left them, and possibly for as long as it remembers
+// ids, whether it has stored the message or not (nats-server 2.15). All of them are
+// settled at once and within one Timeout: a stream without its quorum gets none done,
+// and one after the other a batch would keep the relay for twenty minutes.
+func (b *Bus) settle(ctx context.Context, disputed []Message) error {
 	ctx, cancel := context.WithTimeout(ctx, b.o.Timeout)
 	defer cancel()
-	_, err = b.Restore(ctx, e)
-	return err
+	failed := make([]error, len(disputed))
+	var settling sync.WaitGroup
+	for i, m := range disputed {
+		settling.Go(func() {
+			e, err := eventwire.Decode(m.Body)
+			if err == nil {
+				_, err = b.Restore(ctx, e)
+			}
+			failed[i] = err
+		})
+	}
+	settling.Wait()
+	return cmp.Or(failed...) // one is enough to say
+}
+
+func isInProcess(err error) bool {
+	var api *jetstream.APIError
+	return errors.As(err, &api) && api.ErrorCode == inProcess
 }
 
 // inProcess is the code of the server's answer to an id that it is storing.
@@ -127,6 +141,7 @@ func (b *Bus) Restore(ctx context.Context, e eventwire.Event) (bool, error) {
 		return false, fmt.Errorf("natsbus: restore %s: %w", e.Subject, err)
 	}
 	message := &nats.Msg{Subject: e.Key().Subject(), Data: body}
+	pause := rereadMin / 4
 	for {
 		have, at, err := b.last(ctx, e.Key())
 		if err != nil {
@@ -137,8 +152,10 @@ func (b *Bus) Restore(ctx context.Context, e eventwire.Event) (bool, error) {
 		}
 		_, err = b.js.PublishMsg(ctx, message, jetstream.WithExpectLastSequencePerSubject(at))
 		switch {
-		case isWrongSequence(err):
-			continue // somebody published meanwhile
+		case isWrongSequence(err): // somebody published meanwhile, or a message is on its way
+			sleep(ctx, pause)
+			pause = min(2*pause, rereadMax)
+			continue
 		case err != nil:
 			return false, fmt.Errorf("natsbus: restore %s: %w", e.Subject, err)
 		}

@@ -34,7 +34,8 @@
 //   - a standby looks: every half second. A question that is not answered within
 //     2 s is given up, and with it the connection.
 //   - the first batch: a read (5 s at most, usually a millisecond) and its
-//     acknowledgement by the stream (natsbus, 5 s at most, usually some).
+//     acknowledgement by the stream (natsbus, 5 s at most, usually some, and as much
+//     again for what the dead process left on its way).
 //   - what failed is repeated after 50 ms to 1.5 s.
 //
 // That is 3 s while database and stream answer. The commit's signal is not among
