@@ -73,7 +73,7 @@ func TestLoad_values_that_only_others_would_refuse(t *testing.T) {
 		{"TRACKER_BANK_SECRET", []string{"whsec_", "whsec_!", "whsec_c2hvcnQ=", "whsec_YmFua2JhbmtiYW5rYmFua2Jhbms=,whsec_", "YmFua2JhbmtiYW5rYmFua2Jhbms="}, []string{"whsec_YmFua2JhbmtiYW5rYmFua2Jhbms="}},
 		{"TRACKER_STRIPE_WEBHOOK_SECRET", []string{"whsec_short", "whsec_", "0123456789abcdef0123", stripe + ",short"}, []string{stripe, stripe + "," + stripe}},
 		{"TRACKER_STRIPE_KEY", []string{"nonsense", "pk_live_123", "sk_", "whsec_123"}, []string{"sk_live_123", "rk_live_123"}},
-		{"TRACKER_SANDBOX_KEY", []string{"sk_test_", "sk_test_short", "sk_live_0123456789"}, []string{"sk_test_01234567"}},
+		{"TRACKER_SANDBOX_KEY", []string{"sk_test_", "hunter2", "sk_live_0123456789"}, []string{"sk_test_01234567"}},
 		{"TRACKER_CORS_ORIGINS", []string{"ftp://x", "https://a.example,null"}, []string{"https://a.example,http://b.example:8080"}},
 		{"TRACKER_LOG_LEVEL", []string{"debug+3", "info-1", "4"}, []string{"debug", "WARN"}},
 		{"TRACKER_DATABASE_URL", []string{"mysql://h/d", "h/d", "postgres://", "host=h"}, []string{"postgres://h1,h2/name", "postgres://h1:1,h2:2/name", "postgresql://u:a,b@h/name", "postgres:///name?host=/run"}},
