@@ -10,7 +10,8 @@
 //   - [Service.Leased]: the effect is at a bank. The key is claimed for a while,
 //     the effect runs (it must be safe to run again under the same key), the
 //     answer is stored. Who crashes in between leaves a claim that ends by
-//     itself; the next request with the key then runs the effect again.
+//     itself after ten seconds, since nobody renews it any more; the next request
+//     with the key then runs the effect again.
 //
 // An answer is opaque bytes. It is kept for [Lifetime]. Only successes are
 // kept: an error changed nothing, so the same key may try again once its cause

@@ -16,9 +16,9 @@ import (
 const (
 	// Lifetime is how long an answer is kept.
 	Lifetime = 24 * time.Hour
-	// leaseTime is how long a claim lasts without an answer. It is longer than
-	// [RunTime], so that a live request never loses its claim.
-	leaseTime = 45 * time.Second
+	// leaseTime is how long a claim outlasts the process that made it: a live one
+	// renews it, three times in that time.
+	leaseTime = 10 * time.Second
 	// RunTime bounds a leased effect.
 	RunTime = 30 * time.Second
 	// MaxKey is the most characters of a key.
@@ -71,7 +71,8 @@ type Store interface {
 	// Find reports false for an id that is not there or has expired.
 	Find(ctx context.Context, id string, now time.Time) (Entry, bool, error)
 	// Put stores e unless there is an entry that has not expired and is either
-	// answered or claimed by another holder beyond now. It reports whether it did. An
+	// answered or claimed by another holder beyond now: the same holder renews its
+	// claim. It reports whether it did. An
 	// error in a transaction that ctx carries leaves that transaction of no use.
 	Put(ctx context.Context, e Entry, now time.Time) (bool, error)
 	// Answer stores the answer of a claim that holder still has.
@@ -182,7 +183,11 @@ func (s *Service) Leased(ctx context.Context, r Request, fn func(ctx context.Con
 		}
 		return nil, false, ErrRunning
 	}
-	if answer, err = fn(ctx); err != nil {
+	kept := s.keep(ctx, claim)
+	defer kept() // also after a panic
+	answer, err = fn(ctx)
+	kept()
+	if err != nil {
 		s.release(ctx, claim)
 		return nil, false, err
 	}
@@ -192,6 +197,29 @@ func (s *Service) Leased(ctx context.Context, r Request, fn func(ctx context.Con
 		s.log.WarnContext(ctx, "answer not stored", "error", err)
 	}
 	return answer, false, nil
+}
+
+// keep renews a claim until the function that it returns is called.
+func (s *Service) keep(ctx context.Context, claim Entry) (end func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var keeping sync.WaitGroup
+	keeping.Go(func() {
+		tick := time.NewTicker(leaseTime / 3)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			now := s.now()
+			claim.LeaseUntil = now.Add(leaseTime)
+			if put, err := s.store.Put(ctx, claim, now); (err != nil || !put) && ctx.Err() == nil {
+				s.log.WarnContext(ctx, "claim not renewed; another request may run the effect again", "error", err)
+			}
+		}
+	})
+	return func() { cancel(); keeping.Wait() }
 }
 
 func (s *Service) release(ctx context.Context, claim Entry) {

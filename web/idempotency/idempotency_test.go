@@ -241,9 +241,28 @@ func TestLeased_a_claim_without_an_answer_ends(t *testing.T) {
 		if _, _, err := there.Leased(t.Context(), request, effect(db, "1")); !errors.Is(err, idempotency.ErrRunning) {
 			t.Errorf("at once: %v", err)
 		}
-		c.move(time.Minute)
+		c.move(10 * time.Second)
 		if answer, replayed, err := there.Leased(t.Context(), request, effect(db, "1")); err != nil || replayed || string(answer) != "1" {
 			t.Errorf("after the lease: %s, %v, %v", answer, replayed, err)
+		}
+	})
+}
+
+// A claim is renewed by who has it, and by nobody else.
+func TestStore_renews_a_claim(t *testing.T) {
+	t.Parallel()
+	each(t, func(t *testing.T, db *dbconn.DB, c *clock, _, _ *idempotency.Service) {
+		store := idempotencydb.New(db)
+		for i, step := range []struct {
+			holder string
+			after  time.Duration
+			want   bool
+		}{{"a", 0, true}, {"a", time.Second, true}, {"b", 9500 * time.Millisecond, false}, {"b", 10 * time.Second, true}, {"a", 0, false}} {
+			c.move(step.after)
+			e := idempotency.Entry{ID: "1", Fingerprint: []byte("f"), Holder: step.holder, LeaseUntil: c.now().Add(10 * time.Second), ExpiresAt: c.now().Add(time.Hour)}
+			if put, err := store.Put(t.Context(), e, c.now()); put != step.want || err != nil {
+				t.Errorf("step %d: %v, %v", i, put, err)
+			}
 		}
 	})
 }

@@ -3,7 +3,9 @@ package idempotency
 import (
 	"context"
 	"strconv"
+	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -11,6 +13,7 @@ import (
 // if it were far away.
 type keeping struct {
 	Store
+	mu   sync.Mutex
 	last Entry
 	puts int
 }
@@ -18,17 +21,28 @@ type keeping struct {
 func (k *keeping) Transact(ctx context.Context, fn func(context.Context) error) error { return fn(ctx) }
 
 func (k *keeping) Find(_ context.Context, id string, _ time.Time) (Entry, bool, error) {
-	return k.last, k.last.ID == id, nil
+	last, _ := k.state()
+	return last, last.ID == id, nil
 }
 
 func (k *keeping) Put(_ context.Context, e Entry, _ time.Time) (bool, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.last, k.puts = e, k.puts+1
 	return true, nil
 }
 
 func (k *keeping) Answer(_ context.Context, e Entry) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.last = e
 	return nil
+}
+
+func (k *keeping) state() (last Entry, puts int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.last, k.puts
 }
 
 // Keys are rows: the service remembers only what runs at the moment, however many
@@ -57,4 +71,33 @@ func TestService_remembers_no_key(t *testing.T) {
 	if len(s.running) != 0 || store.puts != keys {
 		t.Errorf("%d remembered, %d stored of %d", len(s.running), store.puts, keys)
 	}
+}
+
+// A request that takes longer than a claim lasts keeps its claim, and leaves it
+// alone once it has its answer.
+func TestLeased_keeps_the_claim_of_a_slow_request(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &keeping{}
+		s := NewService(store, Options{})
+		_, _, err := s.Leased(t.Context(), Request{Owner: "mer_1", Key: "k"}, func(context.Context) ([]byte, error) {
+			for second := range 29 {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				last, _ := store.state()
+				if left := time.Until(last.LeaseUntil); left < leaseTime/2 || left > leaseTime {
+					t.Errorf("after %d s the claim lasts %v", second+1, left)
+				}
+			}
+			return []byte("done"), nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, before := store.state()
+		time.Sleep(time.Minute)
+		if last, puts := store.state(); puts != before || string(last.Answer) != "done" {
+			t.Errorf("afterwards it was claimed %d times, and the answer is %q", puts-before, last.Answer)
+		}
+	})
 }

@@ -67,7 +67,8 @@ const put = `INSERT INTO idempotency_keys (id, fingerprint, holder, lease_until,
 ON CONFLICT (id) DO UPDATE SET fingerprint = excluded.fingerprint, holder = excluded.holder,
   lease_until = excluded.lease_until, answer = excluded.answer, expires_at = excluded.expires_at
 WHERE idempotency_keys.expires_at <= ?
-   OR (idempotency_keys.answer IS NULL AND idempotency_keys.lease_until <= ? AND idempotency_keys.fingerprint = excluded.fingerprint)`
+   OR (idempotency_keys.answer IS NULL AND (idempotency_keys.lease_until <= ? OR idempotency_keys.holder = excluded.holder)
+       AND idempotency_keys.fingerprint = excluded.fingerprint)`
 
 // Put implements idempotency.Store.
 func (s *Store) Put(ctx context.Context, e idempotency.Entry, now time.Time) (bool, error) {
