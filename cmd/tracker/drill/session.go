@@ -27,7 +27,7 @@ type session struct {
 
 func newSession(o Options, rig *Rig) *session {
 	s := &session{o: o, rig: rig, history: NewHistory()}
-	s.load = &Load{rig: rig, history: s.history, moves: o.Moves, pace: make(chan struct{}), failed: make(chan error, 1)}
+	s.load = &Load{rig: rig, history: s.history, moves: o.Moves, few: o.Lives / 2, pace: make(chan struct{}), failed: make(chan error, 1)}
 	s.crowd = &Crowd{history: s.history, key: rig.key, places: rig.addrs("notify"), pick: s.load.pick}
 	if k := rig.fronts["notify"]; k != nil {
 		s.crowd.front = k.Addr()

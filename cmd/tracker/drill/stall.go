@@ -43,6 +43,7 @@ func (s *session) stalled(ctx context.Context, allowed time.Duration) bool {
 	}
 	defer file.Close()
 	fmt.Fprintf(file, "nothing arrived for %s; %d of %d watchers are there\n\n", silent, s.crowd.open.Load(), s.o.Watchers)
+	fmt.Fprintf(file, "%d feeds are open; tracker_feed_events_total of a notify process grows while changes reach it\n", s.load.feeds())
 	s.load.tell(file)
 	for _, p := range s.rig.servers {
 		s.rig.copy(ctx, file, p.name+" figures", "http://"+p.admin+"/metrics")
@@ -59,6 +60,13 @@ func (s *session) stalled(ctx context.Context, allowed time.Duration) bool {
 	s.rig.sessions(ctx, file)
 	s.o.say("nothing arrived for %s: what everybody was at is in %s", silent.Round(time.Millisecond), name)
 	return true
+}
+
+// feeds is how many there are to watch.
+func (l *Load) feeds() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.open)
 }
 
 // tell lists the lives, those first that have been at the same the longest.

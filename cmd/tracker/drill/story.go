@@ -16,6 +16,7 @@ type Load struct {
 	rig     *Rig
 	history *History
 	moves   int // carrier's reports per order
+	few     int // feeds below which nobody is sent to one
 
 	pace    chan struct{} // a step each
 	gate    sync.RWMutex  // held for writing while the load rests
@@ -103,11 +104,13 @@ func (w *life) step(ctx context.Context, what string, do func() error) error {
 	return do()
 }
 
-// pick is a feed to watch, nil when there is none.
+// pick is a feed to watch, nil when there is none, or too few: the first one would
+// have all watchers, and when its order waits for something, nothing would seem to
+// arrive anywhere.
 func (l *Load) pick() *Feed {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.open) == 0 {
+	if len(l.open) == 0 || len(l.open) < l.few {
 		return nil
 	}
 	return l.open[int(l.next.Add(1))%len(l.open)]
