@@ -56,7 +56,7 @@ var errAnotherLife = errors.New("notify: the stream was made anew")
 // replay feeds one firehose until its connection ends.
 func (n *Notifier) replay(c *r3Conn, watch *watcher, life string, after uint64) {
 	err := n.carry(c, watch, life, after)
-	if c.ctx.Err() == nil {
+	if c.ctx.Err() == nil && !watch.over.Load() { // else it was ended in order, with an event on the way
 		n.opt.Logger.Warn("firehose interrupted", "error", err)
 		n.end(watch, unavailable)
 	}

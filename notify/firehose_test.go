@@ -2,9 +2,12 @@ package notify_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"strconv"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tracker/notify"
@@ -104,6 +107,46 @@ func TestFirehose_ends_with_its_key_and_at_its_age(t *testing.T) {
 	r.CloseKey("key")
 	s.wantName("END")
 	until(t, "the key is counted", func() bool { return r.Stats().Ended["key_closed"] == 1 })
+}
+
+// held is a response whose client can stop reading.
+type held struct {
+	recorder
+	holding atomic.Bool
+	free    chan struct{}
+}
+
+func (h *held) Write(p []byte) (int, error) {
+	if h.holding.Load() {
+		<-h.free
+	}
+	return h.recorder.Write(p)
+}
+
+// A stream that ends in order, with an event just on its way, is no trouble.
+func TestFirehose_that_ends_in_order_warns_of_nothing(t *testing.T) {
+	t.Parallel()
+	logs := &recorder{}
+	warnings := func(o *notify.Options) { o.Logger = slog.New(slog.NewTextHandler(logs, nil)) }
+	bubble(t, warnings, func(t *testing.T, n *notify.Notifier, f *feed) {
+		w := &held{recorder: recorder{header: http.Header{}}, free: make(chan struct{})}
+		served := make(chan error, 1)
+		go func() { served <- n.ServeFirehose(w, get(t, "?after=latest"), f.key.Merchant, "p", "") }()
+		synctest.Wait()
+		w.holding.Store(true)
+		n.Publish(2, f.next(false)) // is being written
+		synctest.Wait()
+		n.CloseKey("p")
+		n.Publish(3, f.next(false)) // comes too late
+		synctest.Wait()
+		close(w.free)
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	})
+	if text := logs.take(); text != "" {
+		t.Errorf("logged %s", text)
+	}
 }
 
 func TestFirehose_drains(t *testing.T) {
