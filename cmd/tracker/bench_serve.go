@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	weak "math/rand/v2" // only for ports
@@ -42,7 +43,7 @@ func startWhole(ctx context.Context, database string) (*whole, error) {
 
 // startServe starts the program with everything inside, but for what the variables
 // say.
-func startServe(ctx context.Context, vars ...string) (*whole, error) {
+func startServe(ctx context.Context, vars ...string) (_ *whole, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
@@ -51,6 +52,12 @@ func startServe(ctx context.Context, vars ...string) (*whole, error) {
 	if err != nil {
 		return nil, err
 	}
+	started := false
+	defer func() {
+		if !started { // else stop does it
+			err = errors.Join(err, os.RemoveAll(dir))
+		}
+	}()
 	key, addr, admin := "sk_test_"+rand.Text(), freePort(), freePort()
 	for _, v := range vars {
 		if given, ok := strings.CutPrefix(v, "TRACKER_SANDBOX_KEY="); ok {
@@ -76,6 +83,7 @@ func startServe(ctx context.Context, vars ...string) (*whole, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
+	started = true
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.MaxIdleConnsPerHost, transport.DisableCompression = callers, true
 	s := &whole{cmd: cmd, dir: dir, admin: admin, bankSecret: bankSecret, ended: make(chan struct{}),
