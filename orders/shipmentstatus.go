@@ -88,16 +88,6 @@ func (s ShipmentStatus) Ended() bool {
 	return false
 }
 
-// Trouble reports whether somebody should look at the parcel.
-func (s ShipmentStatus) Trouble() bool {
-	switch s {
-	case ShipmentDeliveryAttempted, ShipmentDelayed, ShipmentException, ShipmentOnHold,
-		ShipmentReturnedToSender, ShipmentLost:
-		return true
-	}
-	return false
-}
-
 // givesBack reports whether the items count as not shipped any more.
 func (s ShipmentStatus) givesBack() bool { return s == ShipmentCancelled || s == ShipmentLost }
 

@@ -171,9 +171,6 @@ func (p *Payment) Capturable() int64 { return max(0, p.approved()-p.Captured) }
 // operation outstanding.
 func (p *Payment) Closed() bool { return p.Status.Final() && !p.outstanding() }
 
-// Waiting reports whether the payment must have a next check.
-func (p *Payment) Waiting() bool { return !p.Closed() }
-
 func (p *Payment) outstanding() bool {
 	return p.OpenIntent() != nil || p.nextRefund() != nil
 }

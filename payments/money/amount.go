@@ -3,7 +3,6 @@ package money
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"strconv"
 	"strings"
 )
@@ -48,16 +47,6 @@ func (a Amount) Sub(b Amount) (Amount, error) {
 		return Amount{}, fmt.Errorf("%w: %s - %s", ErrOverflow, a, b)
 	}
 	return Amount{diff, a.Currency}, nil
-}
-
-// Mul returns a times n, as for a quantity, or ErrOverflow.
-func (a Amount) Mul(n int64) (Amount, error) {
-	hi, lo := bits.Mul64(magnitude(a.Minor), magnitude(n))
-	minor, ok := signed((a.Minor < 0) != (n < 0), lo)
-	if hi != 0 || !ok {
-		return Amount{}, fmt.Errorf("%w: %s times %d", ErrOverflow, a, n)
-	}
-	return Amount{minor, a.Currency}, nil
 }
 
 // Format writes the amount in major units with all digits of the minor unit and
