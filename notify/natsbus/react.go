@@ -17,7 +17,8 @@ const maxUnacked = 512
 // for those in the stream first, and again for each until fn returns nil. The
 // processes that give the same durable name share the events. Those of one feed
 // that come to this process are handled one after the other, in order; a failed one
-// holds up its feed, and nothing else, with a growing pause.
+// holds up its feed, with a growing pause, and others only where [maxUnacked] events
+// wait so: then none of the durable name gets a new one.
 //
 // With only, fn need care about nothing but events of these types; others are
 // passed over undecoded, as far as they can be told.
