@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -158,6 +159,7 @@ func TestDeploy_alerts_watch_every_promise(t *testing.T) {
 		"callbacks are forged":           `tracker_payment_callbacks_forged_total`,
 		"webhooks are late":              `tracker_webhook_oldest_seconds`,
 		"webhooks pile up":               `tracker_webhook_backlog`,
+		"endpoints are disabled":         `tracker_webhook_endpoints_disabled_total`,
 		"endpoints fail":                 `tracker_webhook_endpoints{condition="failing"}`,
 		"watchers are refused":           `tracker_watchers_refused_total`,
 		"watchers are cut":               `tracker_watchers_ended_total{reason="slow"}`,
@@ -173,6 +175,25 @@ func TestDeploy_alerts_watch_every_promise(t *testing.T) {
 			t.Errorf("%s: there is no alert on %s", what, figure)
 		}
 	}
+}
+
+// An endpoint that is disabled is announced to whoever runs this.
+func TestDeploy_an_endpoint_that_is_disabled_is_counted(t *testing.T) {
+	t.Parallel()
+	gone := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusGone) }))
+	t.Cleanup(gone.Close)
+	p, w := startProgram(t, map[string]string{"TRACKER_WEBHOOK_ALLOW_PRIVATE": "true"}), &walk{}
+	p.must(201, "POST", "/v1/webhook_endpoints", object{"url": gone.URL}, "Idempotency-Key", "hook")
+	mainPath()[0].do(p, w)
+	p.until("it is counted", func() bool {
+		answer, err := http.Get(p.admin + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		return err == nil && bytes.Contains(text, []byte("\ntracker_webhook_endpoints_disabled_total 1\n"))
+	})
 }
 
 // missing says what a query names, and what of it the process does not show, by

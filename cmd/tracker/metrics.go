@@ -128,6 +128,17 @@ func newRestored(r prometheus.Registerer) *prometheus.CounterVec {
 	return c
 }
 
+// newDisabled counts the webhook endpoints that we disabled: their owners may not
+// look for days, and nobody else would know.
+func newDisabled(r prometheus.Registerer) prometheus.Counter {
+	c := prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tracker_webhook_endpoints_disabled_total",
+		Help: "Webhook endpoints that were disabled by this process, after days of failure or because they answered 410.",
+	})
+	r.MustRegister(c)
+	return c
+}
+
 func oneIf(yes bool) float64 {
 	if yes {
 		return 1

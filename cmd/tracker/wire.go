@@ -89,7 +89,11 @@ func (p *process) build(ctx context.Context) (*parts, error) {
 		Delivered: p.trace.deliveries(), FannedOut: s.lags.fannedOut,
 	})
 	p.drain = s.notifier.Drain
-	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate, Sending: p.trace.attempts()})
+	disabled := newDisabled(s.registry)
+	s.hooks = webhooks.NewService(webhooksdb.New(p.db), webhooks.Options{
+		Now: p.now, Logger: p.log, AllowPrivate: p.cfg.WebhookAllowPrivate, Sending: p.trace.attempts(),
+		Announce: func(webhooks.Endpoint) { disabled.Inc() }, // the log says which
+	})
 	s.keys, err = apikeys.NewService(apikeysdb.New(p.db), apikeys.Options{
 		Secrets: reveal(p.cfg.TokenSecrets), Now: p.now, Logger: p.log, Revoked: s.notifier.CloseKey,
 	})
@@ -225,7 +229,7 @@ func (p *process) restore(ctx context.Context, s *parts, isNew bool) error {
 	return err
 }
 
-// repairWindow reaches well behind the stream's sync interval of two minutes, and
+// repairWindow reaches well behind the stream's sync interval of ten seconds, and
 // the outbox keeps at least that.
 const repairWindow = config.MinOutboxRetention
 
