@@ -99,4 +99,6 @@ func (a apiAnswer) problem() *problem {
 
 func (a apiAnswer) code() string { return a.problem().Code }
 
-func (a apiAnswer) ok() bool { return a.status >= http.StatusOK && a.status < http.StatusMultipleChoices }
+func (a apiAnswer) ok() bool {
+	return a.status >= http.StatusOK && a.status < http.StatusMultipleChoices
+}
