@@ -122,8 +122,9 @@
 //     events like any other. Where its money is promised to a refund of ours it
 //     waits for the provider's no to that one. What is settled there for a payment
 //     that waits for a person here is settled.
-//   - An order has at most 50 payments. Its message carries all of them, and the
-//     ledger is read and locked as one.
+//   - An order has at most 50 payments, and a merchant makes at most 100 refunds of
+//     one. The order's message carries all of its payments, a payment's all that
+//     happened to it, and the ledger is read and locked as one.
 //   - A payment's jitter is computed from its id and count instead of drawn, which
 //     keeps the transition function pure and a test's run repeatable.
 //

@@ -31,7 +31,7 @@ const (
 	CodePaymentOpen       = "payment_open"         // another payment of the order is undecided
 	CodeOrderClosed       = "order_closed"         // the order takes no payment any more
 	CodeOrderPaid         = "order_paid"           // nothing is due
-	CodeTooMany           = "too_many"             // the order has as many payments as it may have
+	CodeTooMany           = "too_many"             // the order has as many payments as it may have, or the payment as many refunds
 	CodeBusy              = "operation_pending"    // another operation waits for the bank
 	CodeCaptureExceeds    = "capture_exceeds"      // more than what was approved
 	CodeRefundExceeds     = "refund_exceeds"       // more than what is left of the captured sum

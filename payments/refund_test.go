@@ -2,6 +2,7 @@ package payments_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -58,6 +59,19 @@ func TestRefund_of_an_expired_order_does_not_hide_that_of_the_cancelled_one(t *t
 		}
 		if r.want(p.ID, payments.StatusRefunded); r.bank.sentBack(p.Reference) != 1000 {
 			r.Fatalf("sent back %d", r.bank.sentBack(p.Reference))
+		}
+	})
+}
+
+func TestRefund_a_payment_has_at_most_100(t *testing.T) {
+	each(t, func(r *rig) {
+		p := r.start(r.order(1000))
+		r.say(p, "evt_1", r.bank.approve(p.Reference))
+		for i := range 101 {
+			_, _, err := r.svc.Refund(r.Context(), payments.NewRefund{Merchant: merchant, PaymentID: p.ID, Amount: 1, Key: fmt.Sprint(i)})
+			if i < 100 && err != nil || i == 100 && !isConflict(err, payments.CodeTooMany) {
+				r.Fatalf("refund %d: %v", i+1, err)
+			}
 		}
 	})
 }

@@ -1,5 +1,7 @@
 package payments
 
+import "fmt"
+
 // Wanted is a command that the provider has to carry out.
 type Wanted struct {
 	Payment    string
@@ -122,6 +124,10 @@ func (f Wanted) capture(c *change, p *Payment) (Verdict, error) {
 	return Applied, nil
 }
 
+// maxRefunds that a merchant may make of one payment: each stands in the payment's
+// message with its transitions, and that may grow only so long.
+const maxRefunds = 100
+
 // RefundWanted is a merchant's wish to send money back.
 type RefundWanted struct {
 	Payment    string
@@ -158,6 +164,8 @@ func (f RefundWanted) apply(c *change) (Verdict, error) {
 		return Same, conflict(p, CodeRefundExceeds, "more than what is left of the captured sum")
 	case in != nil:
 		return Same, conflict(p, CodeBusy, "the provider has not answered the last "+string(in.Op))
+	case len(p.Refunds) >= maxRefunds:
+		return Same, conflict(p, CodeTooMany, fmt.Sprintf("a payment has at most %d refunds", maxRefunds))
 	}
 	c.addRefund(p, amount, f.Key, f.Reason)
 	return Applied, nil

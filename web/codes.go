@@ -36,7 +36,7 @@ var codes = []Code{
 	{"not_confirmed", http.StatusConflict, "The order is not paid", "Nothing is shipped before the order is confirmed.", "Wait for `order.confirmed`."},
 	{"on_hold", http.StatusConflict, "The order is on hold", "Nothing is shipped while the order is on hold.", "Release it first."},
 	{"over_shipment", http.StatusConflict, "More than is left to be sent", "The items exceed what was ordered and not yet shipped.", "Look at the order's `shipments`; leave `items` out for everything that is left."},
-	{"too_many", http.StatusConflict, "Too many of them", "One order can carry only so many of these.", "Use another order."},
+	{"too_many", http.StatusConflict, "Too many of them", "One order or payment can carry only so many of these.", "Use another order, or make one of several."},
 	{"payment_open", http.StatusConflict, "Another payment is undecided", "A payment of this order waits for the bank; a second one could charge twice.", "Follow `current.payment`. A merchant may insist with `force`."},
 	{"order_closed", http.StatusConflict, "The order takes no payment", "The order was cancelled or expired, or its time to pay is over.", "Create a new order."},
 	{"order_paid", http.StatusConflict, "Nothing is due", "The order is paid.", "Look at the order."},
