@@ -143,12 +143,9 @@ func TestPgBouncer_commits_are_heard(t *testing.T) {
 	t.Parallel()
 	direct := dbtest.Postgres(t)
 	o := direct
-	o.URL, o.ListenURL = bouncer(t, direct.URL), direct.URL
-	here, there := dbtest.Open(t, o), dbtest.Open(t, o)
-	quietNow(t, there)
-	announce(t, here)
-	awaitWake(t, there)
-	o.ListenURL = o.URL
+	o.URL, o.ListenURL, o.Poll = bouncer(t, direct.URL), direct.URL, 10*time.Second
+	heeds(t, dbtest.Open(t, o), dbtest.Open(t, o))
+	o.ListenURL, o.Poll = o.URL, 0
 	deaf := dbtest.Open(t, o)
 	for range 3 {
 		awaitWake(t, deaf)

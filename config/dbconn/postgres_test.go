@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -38,14 +39,18 @@ func awaitWake(t *testing.T, db *dbconn.DB) {
 	}
 }
 
-// quietNow returns when the signals of the start have been received.
-func quietNow(t *testing.T, db *dbconn.DB) {
+// heeds demands that there is woken by what here announces: so often in so long
+// that neither the signals of a start, nor polls ten seconds apart, nor the looks
+// after a silent connection are enough.
+func heeds(t *testing.T, here, there *dbconn.DB) {
 	t.Helper()
-	for {
+	late := time.After(4 * time.Minute)
+	for i := range 60 {
+		announce(t, here)
 		select {
-		case <-db.Commits():
-		case <-time.After(300 * time.Millisecond):
-			return
+		case <-there.Commits():
+		case <-late:
+			t.Fatalf("woken %d times by 60 announcements", i)
 		}
 	}
 }
@@ -62,31 +67,34 @@ func migratedPostgres(t *testing.T, o dbconn.Options) *dbconn.DB {
 func TestPostgres_Commits_wakes_other_processes(t *testing.T) {
 	t.Parallel()
 	o := dbtest.Postgres(t)
-	o.Poll = time.Hour
-	here, there := dbtest.Open(t, o), dbtest.Open(t, o)
-	quietNow(t, there)
-	for range 3 {
-		announce(t, here)
-		awaitWake(t, there)
-	}
+	o.Poll = 10 * time.Second
+	heeds(t, dbtest.Open(t, o), dbtest.Open(t, o))
 }
 
 // Every connection of the listener is cut: it listens again, and until then polls.
 func TestPostgres_Commits_survives_a_cut(t *testing.T) {
 	t.Parallel()
 	o := dbtest.Postgres(t)
+	o.Poll = 10 * time.Second
+	o.ListenURL = o.URL + "&application_name=listener"
 	here, there := dbtest.Open(t, o), dbtest.Open(t, o)
-	quietNow(t, there)
+	listeners := func() (list []int) { // a silent one is asked for a sign of life, too
+		err := here.Read(t.Context()).Raw(`SELECT pid FROM pg_stat_activity WHERE datname = current_database()
+			AND application_name = 'listener' AND (query LIKE 'LISTEN%' OR query LIKE '%ping%')`).Scan(&list).Error
+		if err != nil {
+			return nil // its connection was cut, too
+		}
+		return list
+	}
+	untilTrue(t, "both listen", func() bool { return len(listeners()) == 2 })
+	before := listeners()
 	cut(t, here)
 	awaitWake(t, there) // it polls, or hears itself again
-	untilTrue(t, "a LISTEN stands again", func() bool {
-		var n int
-		err := here.Read(t.Context()).Raw(`SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'LISTEN%'`).Scan(&n).Error
-		return err == nil && n == 2
+	untilTrue(t, "both listen again", func() bool {
+		now := listeners()
+		return len(now) == 2 && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(before, pid) })
 	})
-	quietNow(t, there)
-	announce(t, here)
-	awaitWake(t, there)
+	heeds(t, here, there)
 }
 
 // cut ends every other connection to the database of db.
@@ -198,16 +206,18 @@ func TestPostgres_Write_runs_again_after_a_deadlock(t *testing.T) {
 
 func TestPostgres_Write_gives_up_a_slow_statement(t *testing.T) {
 	t.Parallel()
-	o := dbtest.Postgres(t)
+	patient := dbtest.Postgres(t)
+	migratedPostgres(t, patient)
+	o := patient
 	o.StatementTimeout = 50 * time.Millisecond
-	db := migratedPostgres(t, o)
+	db := dbtest.Open(t, o)
 	err := db.Write(t.Context(), func(_ context.Context, tx *gorm.DB) error {
 		return errors.Join(insert(tx, 1, "a"), tx.Exec("SELECT pg_sleep(10)").Error)
 	})
 	if err == nil || !contains(err.Error(), "57014") {
 		t.Errorf("got %v", err)
 	}
-	if n := count(t, db); n != 0 {
+	if n := count(t, dbtest.Open(t, patient)); n != 0 {
 		t.Errorf("%d rows, want 0", n)
 	}
 }
