@@ -48,7 +48,7 @@ func openBrowser(t *testing.T) context.Context {
 // shown waits for the connection line, which only the script draws, and reads
 // the page.
 const shown = `new Promise((done) => {
-  const end = Date.now() + 15000;
+  const end = Date.now() + 60000;
   const look = () => (document.querySelector("#line")?.textContent || Date.now() > end)
     ? done(document.querySelector("main").dataset.state + "\n" + document.querySelector("main").textContent) : setTimeout(look, 20);
   look();
