@@ -102,7 +102,7 @@ func startServe(ctx context.Context, vars ...string) (_ *whole, err error) {
 
 // await returns when the program is ready.
 func (s *whole) await(ctx context.Context) error {
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(catchUpTime)
 	for {
 		err := s.get(ctx, "/readyz")
 		if err == nil {

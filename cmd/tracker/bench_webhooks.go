@@ -182,7 +182,7 @@ func (c *benchWebhooks) load(ctx context.Context, run *hookRun, from, to int) er
 
 // await waits for the deliveries that must come.
 func (run *hookRun) await(ctx context.Context) error {
-	for deadline := time.Now().Add(30 * time.Second); run.delay.count.Load() < run.expected && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(catchUpTime); run.delay.count.Load() < run.expected && time.Now().Before(deadline); {
 		if err := pause(ctx, 10*time.Millisecond); err != nil {
 			return err
 		}
