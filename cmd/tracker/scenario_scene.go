@@ -40,7 +40,7 @@ type notAsPromised struct{ error }
 
 // scenarioPatience bounds every wait for what must happen. It only passes when
 // something is broken, or on a machine that is very busy.
-const scenarioPatience = 60 * time.Second
+const scenarioPatience = 2 * time.Minute
 
 func newScene(ctx context.Context, box *sandbox) (*scene, error) {
 	bank, err := sandboxbank.NewClient(box.bankURL, box.new, scenarioPatience, nil)
