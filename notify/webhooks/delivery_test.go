@@ -164,7 +164,7 @@ func TestService_hanging_endpoints_delay_nobody(t *testing.T) {
 		w := newWorld(t, db, func(o *webhooks.Options) {
 			o.Concurrency = 16
 			o.PerEndpoint = 8 // five that hang could take them all
-			o.Timeout = time.Minute
+			o.Timeout = time.Hour
 			o.Grace = 10 * time.Millisecond
 		})
 		hanging := newReceiver(t, nil)
