@@ -41,7 +41,7 @@ func (n *Notifier) ServeFirehose(w http.ResponseWriter, r *http.Request, merchan
 	} else {
 		// An id without data dispatches nothing and sets the cursor: a client that is
 		// cut before its first event resumes from here.
-		preface = append([]byte("id: "+firehoseID(life, after)+"\n"), preface...)
+		preface = append(preface[:len(preface)-1], "id: "+firehoseID(life, after)+"\n\n"...)
 	}
 	n.serveR3(w, r, watch, r3Stream{preface, firehoseID(life, after), true, func(c *r3Conn) { n.replay(c, watch, life, after) }})
 	return nil
@@ -124,7 +124,7 @@ func (n *Notifier) firehoseCursor(r *http.Request, life string) (after uint64, r
 	if err != nil || text == "" {
 		return 0, false, err
 	}
-	bad := &BadRequestError{"invalid_cursor", from, "a cursor is the id of an event of this stream, or latest"}
+	bad := &BadRequestError{"invalid_cursor", from, "the cursor of this stream is the id of an event, or latest; leave it out to start with the oldest"}
 	cut := strings.LastIndexByte(text, '-')
 	if text != latest {
 		if cut < 1 || len(text) > maxFirehoseCursor || text[cut+1:] == "" || text[cut+1] == '+' {

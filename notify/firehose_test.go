@@ -1,11 +1,13 @@
 package notify_test
 
 import (
+	"bufio"
 	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
 	"sync/atomic"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -39,6 +41,17 @@ func TestFirehose(t *testing.T) {
 			s = r.watch(t, r.url+"/events?after=life1-4")
 			s.want("life1-6", "life1-7")
 		})
+	}
+}
+
+func TestFirehose_begins_with_retry(t *testing.T) {
+	t.Parallel()
+	r := setup(t, plain, nil)
+	lines := bufio.NewScanner(r.get(t, r.url+"/events?after=latest").Body)
+	for _, want := range []string{"retry: ", "id: life1-0"} {
+		if lines.Scan(); !strings.HasPrefix(lines.Text(), want) {
+			t.Errorf("got %q, want %q", lines.Text(), want)
+		}
 	}
 }
 
