@@ -125,11 +125,11 @@ func (p *rawPoll) text(s *snapshot, why reason) []byte {
 func (p *rawPoll) compose(status, etag string, body []byte) []byte {
 	p.head.Set("ETag", etag)
 	p.head.Set("Cache-Control", "private, no-cache")
+	p.head.Add("Vary", "Accept")
 	if body == nil {
 		return rawHeader(status, p.head, p.n.now())
 	}
 	p.head.Set("Content-Type", "application/json")
-	p.head.Add("Vary", "Accept")
 	text := rawHeader(status, p.head, p.n.now())
 	text = append(text[:len(text)-2], "Content-Length: "+strconv.Itoa(len(body))+"\r\n\r\n"...)
 	return append(text, body...)

@@ -118,6 +118,7 @@ func (n *Notifier) await(r *http.Request, watch *watcher, s *snapshot, q asked) 
 func (n *Notifier) writePoll(w http.ResponseWriter, r *http.Request, s *snapshot, after int64) {
 	if after > s.seq() { // a reset is news, whatever the client's copy is called
 		w.Header()["Etag"] = s.tag
+		w.Header().Add("Vary", "Accept")
 		n.writeJSON(w, s.pollBody(after))
 		return
 	}
@@ -128,6 +129,7 @@ func (n *Notifier) writeTagged(w http.ResponseWriter, r *http.Request, s *snapsh
 	h := w.Header()
 	h["Etag"] = s.tag
 	h["Cache-Control"] = n.fixed.mayKeep
+	h.Add("Vary", "Accept")
 	if unchanged(r.Header, s.etag()) {
 		n.count.unchanged.Add(1)
 		w.WriteHeader(http.StatusNotModified)
@@ -143,7 +145,6 @@ func (n *Notifier) writeJSON(w http.ResponseWriter, body []byte) {
 	}
 	h["Content-Type"] = n.fixed.json
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	h.Add("Vary", "Accept")
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(body) // the client went away: nobody is left to tell
 }

@@ -67,6 +67,9 @@ func TestPoll_unchanged(t *testing.T) {
 		if response.StatusCode != test.want || response.Header.Get("ETag") != `"3"` {
 			t.Errorf("%s with %s: %s, ETag %s", test.path, test.tag, response.Status, response.Header.Get("ETag"))
 		}
+		if vary := response.Header.Values("Vary"); !slices.Equal(vary, []string{"Accept"}) {
+			t.Errorf("%s with %s: %s varies by %q", test.path, test.tag, response.Status, vary)
+		}
 	}
 }
 
