@@ -22,6 +22,8 @@ const (
 )
 
 const (
+	socketVersion = "13"
+
 	socketQueue     = 32  // events that may wait for a client
 	socketReadLimit = 512 // bytes of a message from the client, which has nothing to say
 )
@@ -57,6 +59,7 @@ func (s *socket) end(why reason) { s.over <- why } // has room: end comes once
 // serveWebSocket streams a feed over a WebSocket.
 func (n *Notifier) serveWebSocket(w http.ResponseWriter, r *http.Request, a Access, q asked) error {
 	if err := n.checkUpgrade(r); err != nil {
+		w.Header().Set("Sec-WebSocket-Version", socketVersion) // which RFC 6455 asks for where another one came
 		return err
 	}
 	watch, s, err := n.open(r.Context(), a, WebSocket, q.after)
@@ -206,7 +209,7 @@ func (c *socketConn) finish(why reason) {
 
 // checkUpgrade refuses before anything is written what Accept would refuse.
 func (n *Notifier) checkUpgrade(r *http.Request) error {
-	if r.Header.Get("Sec-WebSocket-Version") != "13" || r.Header.Get("Sec-WebSocket-Key") == "" {
+	if r.Header.Get("Sec-WebSocket-Version") != socketVersion || r.Header.Get("Sec-WebSocket-Key") == "" {
 		return &BadRequestError{"invalid_upgrade", "Sec-WebSocket-Version", "only WebSocket version 13 with a key is spoken here"}
 	}
 	origin := r.Header.Get("Origin")

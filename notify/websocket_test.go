@@ -161,4 +161,7 @@ func TestWebSocket_refusals_are_plain_answers(t *testing.T) {
 	if response.StatusCode != http.StatusBadRequest {
 		t.Errorf("version 8: %s, want 400", response.Status)
 	}
+	if speaks := response.Header.Get("Sec-WebSocket-Version"); speaks != "13" {
+		t.Errorf("version 8: told to speak %q", speaks)
+	}
 }
