@@ -9,6 +9,36 @@ import (
 	"testing"
 )
 
+// TestReadme_real_run_keeps_its_secret runs the lines that make and read the secret,
+// as on two days: both have the same one.
+func TestReadme_real_run_keeps_its_secret(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "## Run it for real")
+	_, after, _ = strings.Cut(after, "```console\n")
+	script, _, found := strings.Cut(after, "$ bin/tracker merchants create")
+	if !found || strings.Contains(script, "bin/tracker") {
+		t.Fatalf("nothing is kept before the first command:\n%s", after)
+	}
+	script = strings.ReplaceAll(strings.TrimPrefix(script, "$ "), "\n$ ", "\n") + "\necho $TRACKER_TOKEN_SECRET"
+	dir, said := t.TempDir(), [2]string{}
+	for i := range said {
+		run := exec.CommandContext(t.Context(), "bash", "-c", script)
+		run.Dir = dir
+		out, err := run.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[i] = strings.TrimSpace(string(out))
+	}
+	if len(said[0]) != 64 || said[0] != said[1] {
+		t.Errorf("the secrets are %q", said)
+	}
+}
+
 // TestReadme_walkthrough_works_as_printed runs the README's first ten minutes:
 // the commands as they stand, with the key and the addresses of the test.
 func TestReadme_walkthrough_works_as_printed(t *testing.T) {
