@@ -39,11 +39,11 @@ func (orderCreate) Help() string {
 
 // Run creates the order.
 func (c *orderCreate) Run(ctx context.Context, out *console) error {
-	api, err := c.dial(out)
+	body, err := c.body()
 	if err != nil {
 		return err
 	}
-	body, err := c.body()
+	api, err := c.dial(out)
 	if err != nil {
 		return err
 	}
@@ -55,13 +55,16 @@ func (c *orderCreate) Run(ctx context.Context, out *console) error {
 }
 
 func (c *orderCreate) body() (any, error) {
+	if c.File != "" && len(c.Item) > 0 {
+		return nil, misused("--item and --file: the file is the whole order, give one of them")
+	}
 	if c.File != "" {
 		text, err := readInput(c.File)
 		if err != nil {
 			return nil, err
 		}
 		if !json.Valid(text) {
-			return nil, fmt.Errorf("%s does not hold JSON", c.File)
+			return nil, misused("--file: %s does not hold JSON", c.File)
 		}
 		return json.RawMessage(text), nil
 	}
@@ -87,18 +90,18 @@ func readInput(file string) ([]byte, error) {
 
 func parseItems(list []string) ([]itemView, error) {
 	if len(list) == 0 {
-		return []itemView{{SKU: "cup", Name: "Cup", Quantity: 1, UnitAmount: 1999}}, nil
+		return nil, misused("what is ordered? Give --item, or the whole order by --file")
 	}
 	items := make([]itemView, len(list))
 	for i, text := range list {
 		part := strings.Split(text, ",")
 		if len(part) != 4 {
-			return nil, fmt.Errorf("--item %q must be SKU,NAME,QUANTITY,UNIT_AMOUNT", text)
+			return nil, misused("--item %q must be SKU,NAME,QUANTITY,UNIT_AMOUNT", text)
 		}
 		quantity, err1 := strconv.ParseInt(part[2], 10, 64)
 		amount, err2 := strconv.ParseInt(part[3], 10, 64)
 		if err1 != nil || err2 != nil {
-			return nil, fmt.Errorf("--item %q: quantity and unit amount must be whole numbers", text)
+			return nil, misused("--item %q: quantity and unit amount must be whole numbers", text)
 		}
 		items[i] = itemView{SKU: part[0], Name: part[1], Quantity: quantity, UnitAmount: amount}
 	}
@@ -210,7 +213,7 @@ func (c *orderShip) Run(ctx context.Context, out *console) error {
 		sku, count, ok := strings.Cut(text, "=")
 		n, err := strconv.Atoi(count)
 		if !ok || err != nil {
-			return fmt.Errorf("--item %q must be SKU=QUANTITY", text)
+			return misused("--item %q must be SKU=QUANTITY", text)
 		}
 		items = append(items, map[string]any{"sku": sku, "quantity": n})
 	}

@@ -267,7 +267,7 @@ func TestTools_failures(t *testing.T) {
 	api.on("GET /v1/keys", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") })
 	api.on("GET /v1/orders/ord_proxy", func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "<html>", http.StatusForbidden) })
 	for _, c := range []struct{ args, want string }{
-		{"orders create", "/items/0/quantity must be at least 1\n  request req_9"},
+		{"orders create --item cup,Cup,0,1", "/items/0/quantity must be at least 1\n  request req_9"},
 		{"orders create --item cup,Cup,two,1", "quantity and unit amount must be whole numbers"},
 		{"orders create --item cup", "must be SKU,NAME,QUANTITY,UNIT_AMOUNT"},
 		{"orders get ord_missing", "(404 not_found)"},
@@ -316,12 +316,36 @@ func TestRun_tells_misuse_from_failure(t *testing.T) {
 		{"watch shp_1", exitUsage, "is not the id of an order"},
 		{"orders list --url nonsense", exitUsage, "TRACKER_URL (or --url) must be an address"},
 		{"orders", exitUsage, "Try: tracker orders --help"},
+		{"orders create", exitUsage, "Give --item, or the whole order by --file"},
+		{"orders create --item cup", exitUsage, "must be SKU,NAME,QUANTITY,UNIT_AMOUNT"},
+		{"orders create --item cup,Cup,two,1", exitUsage, "must be whole numbers"},
+		{"orders create --item cup,Cup,1,1 --file -", exitUsage, "give one of them"},
+		{"orders ship ord_1 --item cup", exitUsage, "must be SKU=QUANTITY"},
+		{"trigger order --pay bogus", exitUsage, "Try: tracker trigger order --help"},
+		{"trigger order --deliver", exitUsage, "--deliver needs --pay"},
+		{"trigger pay ord_1 --decision bogus", exitUsage, "does not know the decision"},
+		{"orders create --item cup,Cup,1,1", exitFailure, "nothing answers at 127.0.0.1:1"},
 		{"orders list", exitFailure, "nothing answers at 127.0.0.1:1"},
 	} {
 		var stdout, stderr lockedBuffer
 		code := run(t.Context(), strings.Fields(c.args), func(name string) string { return env[name] }, &stdout, &stderr)
 		if code != c.code || !strings.Contains(stderr.String(), c.want) {
 			t.Errorf("%s: %d, want %d\n%s", c.args, code, c.code, stderr.String())
+		}
+	}
+}
+
+// What is asked for wrongly makes nothing before it is refused.
+func TestTrigger_makes_nothing_of_a_wrong_wish(t *testing.T) {
+	t.Parallel()
+	for _, args := range []string{"trigger order --pay bogus", "trigger order --deliver", "trigger pay " + orderID + " --decision bogus", "orders create"} {
+		api := newFakeAPI(t)
+		api.onFile("POST /v1/orders", 201, "order_new")
+		if _, _, err := tool(t.Context(), api, strings.Fields(args)...); err == nil {
+			t.Errorf("%s: no error", args)
+		}
+		if list := api.requests(); len(list) != 0 {
+			t.Errorf("%s: asked %+v", args, list)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/url"
 	"time"
@@ -11,7 +10,7 @@ import (
 
 // triggerCommand makes something happen in the sandbox.
 type triggerCommand struct {
-	Order   triggerOrder   `cmd:"" help:"Create an order; with --pay and --deliver, go on."`
+	Order   triggerOrder   `cmd:"" help:"Create an order, of a cup by default; with --pay and --deliver, go on."`
 	Pay     triggerPay     `cmd:"" help:"Pay an order at the sandbox bank, with a decision of your choice."`
 	Ship    orderShip      `cmd:"" help:"Send a parcel of an order."`
 	Carrier triggerCarrier `cmd:"" help:"Report a carrier's event of a shipment."`
@@ -38,13 +37,24 @@ type triggerOrder struct {
 	Deliver bool   `help:"Also ship and deliver it, once it is paid."`
 }
 
-// Run creates the order and goes on as asked.
+// Run creates the order, of a cup where nothing is said, and goes on as asked.
 func (c *triggerOrder) Run(ctx context.Context, out *console) error {
-	api, err := c.dial(out)
+	if c.Pay == "" && c.Deliver {
+		return misused("--deliver needs --pay: what is not paid is not sent")
+	}
+	if c.Pay != "" {
+		if err := checkDecision(c.Pay); err != nil {
+			return err
+		}
+	}
+	if c.File == "" && len(c.Item) == 0 {
+		c.Item = []string{"cup,Cup,1,1999"}
+	}
+	body, err := c.body()
 	if err != nil {
 		return err
 	}
-	body, err := c.body()
+	api, err := c.dial(out)
 	if err != nil {
 		return err
 	}
@@ -67,9 +77,6 @@ func (c *triggerOrder) Run(ctx context.Context, out *console) error {
 	}
 	if !c.Deliver {
 		return nil
-	}
-	if c.Pay == "" {
-		return errors.New("--deliver needs --pay: what is not paid is not sent")
 	}
 	if err := confirmed(ctx, api, o.ID); err != nil {
 		return err

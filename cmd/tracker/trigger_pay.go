@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+
+	"tracker/payments/sandboxbank"
 )
 
 type triggerPay struct {
@@ -34,6 +37,9 @@ func (triggerPay) Help() string {
 // Run starts a payment, presses the button on the bank's page and shows the
 // payment as it is then; its outcome arrives by the bank's callback.
 func (c *triggerPay) Run(ctx context.Context, out *console) error {
+	if err := checkDecision(c.Decision); err != nil {
+		return err
+	}
 	api, err := c.dial(out)
 	if err != nil {
 		return err
@@ -52,6 +58,14 @@ func (c *triggerPay) Run(ctx context.Context, out *console) error {
 		return fetch(ctx, out, c.remote, "/v1/payments/"+p.ID, printPayment)
 	}
 	fmt.Fprintf(out.stdout, "%s  the bank was told: %s\n  follow it with: tracker watch %s\n", p.ID, c.Decision, p.ID)
+	return nil
+}
+
+// checkDecision refuses what the bank does not know before anything is made.
+func checkDecision(text string) error {
+	if !slices.Contains(sandboxbank.Decisions(), sandboxbank.Decision(text)) {
+		return misused("the bank does not know the decision %q (see \"tracker trigger pay --help\")", text)
+	}
 	return nil
 }
 
