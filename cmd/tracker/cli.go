@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
@@ -31,6 +32,8 @@ const (
 
 // commands is the command line. Each command has a file of its own.
 type commands struct {
+	Version kong.VersionFlag `help:"Print the version, and end."`
+
 	Serve   serveCommand   `cmd:"" help:"Run the tracker: all roles in one process, or some of them."`
 	Bank    bankCommand    `cmd:"" help:"Run the sandbox bank as a process of its own."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database's schema up to date, and end."`
@@ -55,7 +58,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(int) { panic(errParsed) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		helpOfVariables(),
+		helpOfVariables(), kong.Vars{"version": version()},
 	)
 	if err != nil {
 		fmt.Fprintln(stderr, "tracker:", err)
@@ -108,6 +111,23 @@ func helpOfVariables() kong.Vars {
 		}
 	}
 	return vars
+}
+
+// version is what this program was built from: a tag, or the commit.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "tracker (unknown)"
+	}
+	set := map[string]string{}
+	for _, s := range info.Settings {
+		set[s.Key] = s.Value
+	}
+	text := "tracker " + info.Main.Version
+	if revision := set["vcs.revision"]; revision != "" && !strings.Contains(text, revision[:min(12, len(revision))]) {
+		text += " " + revision
+	}
+	return text + " " + info.GoVersion
 }
 
 // commandOf is as much of the command as was understood before err.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"time"
@@ -19,6 +20,7 @@ type merchantsCommand struct {
 type merchantCreate struct {
 	Name string `arg:"" help:"What shoppers read, such as \"Kiln & Clay\"."`
 	Live bool   `help:"For real money. Default: a test merchant."`
+	JSON bool   `name:"json" help:"Print JSON, for scripts."`
 	settings
 }
 
@@ -64,6 +66,9 @@ func (c *merchantCreate) Run(ctx context.Context, out *console) error {
 	raw, _, err := keys.Create(ctx, apikeys.NewKey{Merchant: m.ID, Name: "first key"})
 	if err != nil {
 		return err
+	}
+	if c.JSON {
+		return json.NewEncoder(out.stdout).Encode(map[string]any{"id": m.ID, "name": m.Name, "mode": mode, "secret": raw})
 	}
 	fmt.Fprintf(out.stdout, "%s\n\n  merchant  %s (%s, %s)\nThe key is not shown again.\n", raw, m.ID, m.Name, mode)
 	return nil

@@ -13,6 +13,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -332,6 +333,27 @@ func TestRun_tells_misuse_from_failure(t *testing.T) {
 		if code != c.code || !strings.Contains(stderr.String(), c.want) {
 			t.Errorf("%s: %d, want %d\n%s", c.args, code, c.code, stderr.String())
 		}
+	}
+}
+
+func TestRun_tells_its_version(t *testing.T) {
+	t.Parallel()
+	var stdout, stderr lockedBuffer
+	code := run(t.Context(), []string{"--version"}, func(string) string { return "" }, &stdout, &stderr)
+	if code != exitOK || !strings.HasPrefix(stdout.String(), "tracker ") || !strings.Contains(stdout.String(), runtime.Version()) {
+		t.Errorf("%d: %q %s", code, stdout.String(), stderr.String())
+	}
+}
+
+func TestMerchants_create_prints_JSON(t *testing.T) {
+	t.Parallel()
+	env := map[string]string{"TRACKER_DATA_DIR": t.TempDir(), "TRACKER_SANDBOX": "true"}
+	var stdout, stderr lockedBuffer
+	code := run(t.Context(), []string{"merchants", "create", "Kiln", "--json"}, func(name string) string { return env[name] }, &stdout, &stderr)
+	var made struct{ ID, Name, Mode, Secret string }
+	err := json.Unmarshal([]byte(stdout.String()), &made)
+	if code != exitOK || err != nil || !strings.HasPrefix(made.ID, "mer_") || made.Name != "Kiln" || made.Mode != "test" || !strings.HasPrefix(made.Secret, "sk_test_") {
+		t.Errorf("%d, %v: %s%s", code, err, stdout.String(), stderr.String())
 	}
 }
 
