@@ -30,7 +30,7 @@ func Variables() []Variable {
 		{Name: "TRACKER_STREAM_MAX_AGE", Default: "720h", Help: "How long the stream keeps an event, 1h or more. Older feeds are asked of the database; what reacts to events (orders, payments, webhooks) has that long to come back. The firehose reaches as far back."},
 		{Name: "TRACKER_STREAM_MAX_BYTES", Default: "0", Help: "How much one copy of the stream may hold, such as 50GiB, 64MiB or more; the oldest events go first. 0 means no limit."},
 		{Name: "TRACKER_OUTBOX_RETENTION", Default: "24h", Help: "How long an event that is in the stream stays in the outbox, 10m or more: what a stream that lost its tail is repaired from."},
-		{Name: "TRACKER_TOKEN_SECRET", Help: "Signs tracking tokens and keys the hashes of API keys: 32 characters or more. Several, separated by commas: the first signs, all verify.", Secret: true},
+		{Name: "TRACKER_TOKEN_SECRET", Help: "Signs tracking tokens and keys the hashes of API keys: 32 characters or more. Several, separated by commas: the first signs, all verify. A new one: first behind the old one in every process, then before it; then keep the old one until every key was used, and for the 90 days that tracking tokens live.", Secret: true},
 		{Name: "TRACKER_SANDBOX", Default: "false", Help: "Run the demo shop, the sandbox bank and the lab, and generate missing secrets."},
 		{Name: "TRACKER_SANDBOX_KEY", Help: "The demo merchant's key (sk_test_…). Empty: generated, kept in the data directory and printed.", Secret: true},
 		{Name: "TRACKER_BANK_ADDR", Default: "127.0.0.1:8090", Help: "Address of the sandbox bank's listener."},

@@ -11,15 +11,18 @@ const (
 	revokeOverlap  = 10 * time.Second
 )
 
-// noteUse remembers that k is in use, for RunUse to write.
-func (s *Service) noteUse(k Key) {
-	now := s.time()
-	if now.Sub(k.LastUsedAt) < useGranularity {
+// noteUse remembers that the key is in use, for RunUse to write: with its hash under
+// the first secret where another one proved it, so that the other can be retired.
+func (s *Service) noteUse(r Record, raw string, secret int) {
+	use := Use{At: s.time()}
+	if secret > 0 {
+		use.Hash, use.Seen = s.pepper.hash(raw), r.Hash
+	} else if use.At.Sub(r.LastUsedAt) < useGranularity {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.used[k.ID] = now
+	s.used[r.ID] = use
 }
 
 // RunUse writes the last uses until ctx ends, and once more then. A write that
@@ -43,7 +46,7 @@ func (s *Service) RunUse(ctx context.Context) error {
 func (s *Service) writeUse(ctx context.Context) {
 	s.mu.Lock()
 	batch := s.used
-	s.used = map[string]time.Time{}
+	s.used = map[string]Use{}
 	s.mu.Unlock()
 	if len(batch) == 0 {
 		return
@@ -55,9 +58,9 @@ func (s *Service) writeUse(ctx context.Context) {
 	s.log.WarnContext(ctx, "last use of keys not written", "keys", len(batch), "error", err)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for id, at := range batch {
-		if s.used[id].Before(at) {
-			s.used[id] = at
+	for id, use := range batch {
+		if s.used[id].At.Before(use.At) {
+			s.used[id] = use
 		}
 	}
 }

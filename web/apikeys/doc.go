@@ -24,7 +24,8 @@
 //     asking the store, and the prefix lets secret scanners find a leak.
 //   - The hash is HMAC-SHA-256 with a pepper derived from the token secret: the
 //     key has full entropy, so a slow hash would only slow us down. Several
-//     secrets: the first one hashes new keys, all verify.
+//     secrets: the first one hashes new keys, all verify, and a key that an older
+//     one proved gets its hash under the first with the next note of its use.
 //   - The last use is noted at most once a minute and written behind the
 //     request's back, by [Service.RunUse]: no request waits for it.
 //   - otter bounds the cache: it stays small under a million different keys.

@@ -110,11 +110,14 @@ func newPepper(secrets []string) (pepper, error) {
 
 func (p pepper) hash(raw string) []byte { return p.keys[0].hash(raw) }
 
-// matches compares in constant time, with every secret.
-func (p pepper) matches(raw string, hash []byte) bool {
-	found := false
-	for _, key := range p.keys {
-		found = hmac.Equal(key.hash(raw), hash) || found
+// secretOf says which secret made hash of raw, -1 for none. It compares in constant
+// time, with every secret.
+func (p pepper) secretOf(raw string, hash []byte) int {
+	found := -1
+	for i, key := range p.keys {
+		if hmac.Equal(key.hash(raw), hash) {
+			found = i
+		}
 	}
 	return found
 }

@@ -20,7 +20,8 @@ const (
 type Scope string
 
 // The scopes. Write does not include refunds or webhooks: a key that moves
-// orders along should not be able to move money out or events away.
+// orders along should not be able to move money out or events away. What it may do
+// is cancel an order that was not shipped, whose money then goes back.
 const (
 	Read     Scope = "read"
 	Write    Scope = "write"

@@ -36,12 +36,22 @@ type Store interface {
 	// ChangeKey is ChangeMerchant for the time of a key's revocation.
 	ChangeKey(ctx context.Context, merchant, id string, fn func(*Key) error) (Key, error)
 	RevokedSince(ctx context.Context, t time.Time) ([]string, error)
-	NoteUse(ctx context.Context, used map[string]time.Time) error
+	// NoteUse notes when keys were used, by id, and replaces the hashes that are
+	// still those that were seen.
+	NoteUse(ctx context.Context, used map[string]Use) error
+}
+
+// Use is what is noted of a key that was used.
+type Use struct {
+	At time.Time
+	// Hash is the key's under the first secret, where the stored one, Seen, is
+	// under an older one; else nil.
+	Hash, Seen []byte
 }
 
 // Options of a Service. Only Secrets must be given.
 type Options struct {
-	Secrets []string         // the first hashes new keys, all verify
+	Secrets []string         // the first hashes new keys and those that are used, all verify
 	Now     func() time.Time // default time.Now
 	Logger  *slog.Logger     // default slog.Default()
 	Fresh   time.Duration    // how long a key is believed without asking the store; default 2 s
@@ -69,8 +79,8 @@ type Service struct {
 	profiles *otter.Cache[string, profile]
 
 	mu      sync.Mutex
-	adopted map[string]string    // hash of a key that somebody else chose → id
-	used    map[string]time.Time // not yet written
+	adopted map[string]string // hash of a key that somebody else chose → id
+	used    map[string]Use    // not yet written
 
 	revocations int64 // that became known here
 }
@@ -92,7 +102,7 @@ func NewService(store Store, o Options) (*Service, error) {
 	}
 	s := &Service{
 		store: store, pepper: p, now: o.Now, log: o.Logger, fresh: o.Fresh, slow: o.Slow, stale: o.Stale, tell: o.Revoked,
-		adopted: map[string]string{}, used: map[string]time.Time{},
+		adopted: map[string]string{}, used: map[string]Use{},
 		// Bounded by size alone: with an expiry, otter would start a goroutine.
 		cache:    otter.Must(&otter.Options[string, entry]{MaximumSize: maxCached}),
 		profiles: otter.Must(&otter.Options[string, profile]{MaximumSize: maxCached}),
@@ -133,10 +143,11 @@ func (s *Service) Verify(ctx context.Context, raw string) (Key, error) {
 	if err != nil {
 		return Key{}, err
 	}
-	if !s.pepper.matches(raw, record.Hash) || !record.RevokedAt.IsZero() {
+	secret := s.pepper.secretOf(raw, record.Hash)
+	if secret < 0 || !record.RevokedAt.IsZero() {
 		return Key{}, ErrUnknownKey
 	}
-	s.noteUse(record.Key)
+	s.noteUse(record, raw, secret)
 	return record.Key, nil
 }
 

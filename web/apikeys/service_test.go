@@ -101,6 +101,41 @@ func TestService_only_hashes_are_stored(t *testing.T) {
 	})
 }
 
+// A secret can be retired once the keys were used beside its successor.
+func TestService_a_secret_is_retired(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, sets, func(t *testing.T, db *dbconn.DB) {
+		store := apikeysdb.New(db)
+		raw, k := create(t, service(t, store, apikeys.Options{}), apikeys.Test)
+		unused, _ := create(t, service(t, store, apikeys.Options{}), apikeys.Test)
+		use(t, service(t, store, apikeys.Options{}), raw) // noted a moment ago
+		both := service(t, store, apikeys.Options{Secrets: []string{second, first}})
+		for range 2 {
+			use(t, both, raw)
+		}
+		after := service(t, store, apikeys.Options{Secrets: []string{second}})
+		if got, err := after.Verify(t.Context(), raw); err != nil || got.ID != k.ID || got.Version != 1 {
+			t.Errorf("used under both: %+v, %v", got, err)
+		}
+		if _, err := after.Verify(t.Context(), unused); !errors.Is(err, apikeys.ErrUnknownKey) {
+			t.Errorf("used under the old one alone: %v", err)
+		}
+	})
+}
+
+// use verifies raw and lets its use be written.
+func use(t *testing.T, s *apikeys.Service, raw string) {
+	t.Helper()
+	if _, err := s.Verify(t.Context(), raw); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop() // RunUse writes once more at its end
+	if err := s.RunUse(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A key that is mistyped or made up never costs a query.
 func TestService_malformed_keys_are_refused_without_asking(t *testing.T) {
 	t.Parallel()

@@ -139,17 +139,25 @@ func (s *Store) RevokedSince(ctx context.Context, t time.Time) ([]string, error)
 }
 
 // NoteUse implements apikeys.Store.
-func (s *Store) NoteUse(ctx context.Context, used map[string]time.Time) error {
+func (s *Store) NoteUse(ctx context.Context, used map[string]apikeys.Use) error {
 	return s.write(ctx, "note use", func(tx *gorm.DB) error {
-		for id, at := range used {
-			const later = "id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
-			err := tx.Model(&keyRow{}).Where(later, id, at.UnixMilli()).Update("last_used_at", at.UnixMilli()).Error
-			if err != nil {
+		for id, use := range used {
+			if err := note(tx, id, use); err != nil {
 				return err
 			}
 		}
 		return nil
 	})
+}
+
+func note(tx *gorm.DB, id string, use apikeys.Use) error {
+	if use.Hash != nil {
+		if err := tx.Model(&keyRow{}).Where("id = ? AND hash = ?", id, use.Seen).Update("hash", use.Hash).Error; err != nil {
+			return err
+		}
+	}
+	const later = "id = ? AND (last_used_at IS NULL OR last_used_at < ?)"
+	return tx.Model(&keyRow{}).Where(later, id, use.At.UnixMilli()).Update("last_used_at", use.At.UnixMilli()).Error
 }
 
 func (s *Store) write(ctx context.Context, what string, fn func(tx *gorm.DB) error) error {
