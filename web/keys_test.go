@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"tracker/notify/webhooks"
+	"tracker/orders"
+	"tracker/web"
 	"tracker/web/apikeys"
 )
 
@@ -51,6 +53,22 @@ func TestKeys_the_stored_answer_is_sealed(t *testing.T) {
 	}
 	if strings.Contains(string(stored.Answer), "sk_test_") || strings.Contains(string(stored.Answer), "secret") {
 		t.Error("the database holds a key in the clear")
+	}
+}
+
+// An answer that was sealed with a secret that is gone is a problem that says what
+// to do, and nothing is done twice.
+func TestKeys_a_stored_answer_of_a_retired_secret(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	key := header{"Idempotency-Key": "order-1"}
+	if res := s.do(http.MethodPost, "/v1/orders", mugs, key); res.StatusCode != http.StatusCreated {
+		t.Fatalf("create: %d %s", res.StatusCode, res.body)
+	}
+	after := s.serve(func(d *web.Deps) { d.Secrets = []string{"another secret, another house, 32"} })
+	wantProblem(t, s.do(http.MethodPost, after+"/v1/orders", mugs, key), http.StatusConflict, "answer_unreadable")
+	if page := must(s.orders.List(t.Context(), s.merchant.ID, orders.Filter{})); len(page.Orders) != 1 {
+		t.Errorf("%d orders", len(page.Orders))
 	}
 }
 

@@ -86,8 +86,10 @@ func (r route) prepare(ctx context.Context, c echo.Context) error {
 
 func (s *Server) unseal(sealed []byte, label string) (answer, error) {
 	plain, err := s.answers.open(sealed, label)
-	if err != nil {
-		return answer{}, fmt.Errorf("stored answer: %w", err)
+	if err != nil { // the secret that sealed it was retired since
+		p := newProblem("answer_unreadable", "")
+		p.cause = err
+		return answer{}, p
 	}
 	a := answer{}
 	if err := json.Unmarshal(plain, &a); err != nil {
