@@ -42,7 +42,7 @@ func TestPayments_a_shopper_may_not_force(t *testing.T) {
 	s := sqliteStack(t)
 	order := s.createOrder()
 	token := header{"Authorization": "Bearer " + order["tracking_token"].(string)}
-	for _, extra := range []string{`"force":true`, `"capture":"manual"`} {
+	for _, extra := range []string{`"force":true`, `"capture":"manual"`, `"provider":"sandbox"`} {
 		res := s.do(http.MethodPost, "/v1/payments", `{"order_id":"`+order["id"].(string)+`",`+extra+`}`, token)
 		wantProblem(t, res, http.StatusForbidden, "forbidden")
 	}

@@ -44,8 +44,8 @@ func (s *Server) startPayment(ctx context.Context, c echo.Context, in newPayment
 		Key: commandKey(c), By: payments.CauseMerchant, Force: in.Force,
 	}
 	if !p.isMerchant() {
-		if in.Force || in.Capture == payments.CaptureManual {
-			return answer{}, newProblem("forbidden", "Only the merchant's key may force a payment or keep the capture for later.")
+		if in.Force || in.Capture == payments.CaptureManual || in.Provider != "" {
+			return answer{}, newProblem("forbidden", "Only the merchant's key may force a payment, keep the capture for later or choose the provider.")
 		}
 		if err := s.checkToken(ctx, in.OrderID, p); err != nil {
 			return answer{}, err
