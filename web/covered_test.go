@@ -35,7 +35,6 @@ func TestFeeds_answers_without_a_body(t *testing.T) {
 		{"/v1/orders/" + open + "/events?after=1", header{"If-None-Match": `"1"`}, http.StatusNotModified},
 		{"/v1/orders/" + open + "/status", header{"If-None-Match": `"1"`}, http.StatusNotModified},
 		{"/v1/orders/" + closed + "/events?after=2", header{"Accept": "text/event-stream"}, http.StatusNoContent},
-		{"/v1/payments/" + payment.Subject, header{"If-None-Match": `"2"`}, http.StatusNotModified},
 		{"/v1/payments/" + payment.Subject + "/events?after=1", header{"If-None-Match": `"1"`}, http.StatusNotModified},
 		{"/v1/payments/" + payment.Subject + "/status", header{"If-None-Match": `W/"1"`}, http.StatusNotModified},
 		{"/v1/payments/" + ended.Subject + "/events", header{"Accept": "text/event-stream", "Last-Event-ID": "1"}, http.StatusNoContent},

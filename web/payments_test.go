@@ -51,6 +51,25 @@ func TestPayments_a_shopper_may_not_force(t *testing.T) {
 	wantProblem(t, res, http.StatusUnauthorized, "unauthorized")
 }
 
+// The ETag is the sequence, which does not count the questions to the bank: whoever
+// looks at those is not told that nothing changed.
+func TestPayments_a_check_is_seen(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	checks := 0
+	s.payments.GetFunc = func(_ context.Context, merchant, id string) (payments.Payment, error) {
+		p := samplePayment(merchant, "ord_1", payments.StatusProcessing)
+		checks++
+		p.Checks = checks
+		return p, nil
+	}
+	first := s.do(http.MethodGet, "/v1/payments/pay_1", "", nil)
+	again := s.do(http.MethodGet, "/v1/payments/pay_1", "", header{"If-None-Match": first.Header.Get("ETag")})
+	if again.StatusCode != http.StatusOK || first.json(t)["checks"] != float64(1) || again.json(t)["checks"] != float64(2) {
+		t.Errorf("first %s, again %d %s", first.body, again.StatusCode, again.body)
+	}
+}
+
 func TestPayments_an_open_payment_is_named(t *testing.T) {
 	t.Parallel()
 	s := sqliteStack(t)
