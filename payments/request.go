@@ -20,6 +20,8 @@ type Due struct {
 	Open      bool         // the order takes payments
 	Reference string       // the merchant's name of the order
 	PayBy     time.Time    // zero: no limit
+	Status    string       // of the order, for whoever is refused
+	Sequence  int64        // of the order
 }
 
 // Start asks for a new payment.

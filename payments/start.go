@@ -116,6 +116,9 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 	why := s.why(in.By, in.Evidence)
 	var began Payment
 	err = s.store.Update(ctx, in.Merchant, in.OrderID, func(l *Ledger) error {
+		if l.Closed != "" { // the book lags behind what we have heard ourselves
+			due.Status, due.Sequence = string(l.Closed), 0
+		}
 		open, err := l.room(in, due)
 		if err != nil {
 			return err
@@ -133,7 +136,7 @@ func (s *Service) begin(ctx context.Context, in Start) (Payment, error) {
 	if err == nil {
 		s.Wake()
 	}
-	return began, err
+	return began, stated(err, due)
 }
 
 func (s *Service) payment(in Start, due Due) Payment {
@@ -146,9 +149,18 @@ func (s *Service) payment(in Start, due Due) Payment {
 
 func unpayable(due Due) error {
 	if due.Amount.Minor <= 0 {
-		return &ConflictError{Code: CodeOrderPaid, Detail: "nothing is due on the order"}
+		return stated(&ConflictError{Code: CodeOrderPaid, Detail: "nothing is due on the order"}, due)
 	}
-	return &ConflictError{Code: CodeOrderClosed, Detail: "the order takes no payment any more"}
+	return stated(&ConflictError{Code: CodeOrderClosed, Detail: "the order takes no payment any more"}, due)
+}
+
+// stated gives a conflict that is about no payment the state of the order.
+func stated(err error, due Due) error {
+	var refused *ConflictError
+	if errors.As(err, &refused) && refused.Status == "" {
+		refused.Status, refused.Sequence = due.Status, due.Sequence
+	}
+	return err
 }
 
 // room decides from our own state, not from what others say, whether a payment

@@ -77,8 +77,16 @@ func TestStart_when_nothing_can_be_paid(t *testing.T) {
 		r.mu.Lock()
 		delete(r.orders, missing)
 		r.mu.Unlock()
-		r.setDue(paid, payments.Due{Open: true})
-		r.setDue(closed, payments.Due{Amount: amount(1)})
+		r.setDue(paid, payments.Due{Open: true, Status: "confirmed", Sequence: 3})
+		r.setDue(closed, payments.Due{Amount: amount(1), Status: "cancelled", Sequence: 2})
+		stated := func(err error, status string, sequence int64) {
+			var refused *payments.ConflictError
+			if !errors.As(err, &refused) || refused.Status != status || refused.Sequence != sequence {
+				r.Errorf("%v does not carry the order's state: %+v", err, refused)
+			}
+		}
+		stated(start(paid), "confirmed", 3)
+		stated(start(closed), "cancelled", 2)
 		if err := start(missing); !errors.Is(err, payments.ErrNotFound) {
 			r.Errorf("missing: %v", err)
 		}
@@ -96,6 +104,8 @@ func TestStart_when_nothing_can_be_paid(t *testing.T) {
 		if err := start(lagging); !isConflict(err, payments.CodeOrderClosed) {
 			r.Errorf("lagging book: %v", err)
 		}
+		r.setDue(lagging, payments.Due{Amount: amount(1), Open: true, Status: "pending_payment", Sequence: 1})
+		stated(start(lagging), "expired", 0)
 	})
 }
 

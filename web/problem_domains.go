@@ -31,7 +31,7 @@ func problemOfOrders(err error) *problem {
 // currentState is what a conflict says of the resource.
 type currentState struct {
 	Status   string            `json:"status"`
-	Sequence int64             `json:"sequence"`
+	Sequence int64             `json:"sequence,omitempty"` // 0: not known to who refused
 	Payment  *payments.Summary `json:"payment,omitempty"`
 }
 

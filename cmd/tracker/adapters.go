@@ -105,7 +105,7 @@ func (b orderBook) Payable(ctx context.Context, merchant, order string) (payment
 	}
 	return payments.Due{
 		Amount: money.Amount{Minor: answer.Due.Amount, Currency: currency}, Open: answer.Due.Open,
-		Reference: answer.Due.Reference, PayBy: answer.Due.PayBy,
+		Reference: answer.Due.Reference, PayBy: answer.Due.PayBy, Status: string(answer.Due.Status), Sequence: answer.Due.Sequence,
 	}, nil
 }
 

@@ -96,7 +96,8 @@ func playSlowGuard(s *scene) {
 	s.check(len(list) == 1, "%s, and the order has %d payments", again, len(list))
 	s.decide(list[0], sandboxbank.Approve)
 	s.awaitPayment(list[0].ID, payments.StatusCaptured)
-	s.conflict(payments.CodeOrderPaid, http.MethodPost, "/v1/payments", start)
+	refused := s.conflict(payments.CodeOrderPaid, http.MethodPost, "/v1/payments", start)
+	s.check(refused.Current.Status != "", "the conflict does not carry the present state: %+v", refused)
 	s.decide(p, sandboxbank.Approve)
 	s.awaitPayment(p.ID, payments.StatusCaptured)
 }
