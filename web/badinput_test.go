@@ -221,6 +221,21 @@ func TestBadInput_tokens(t *testing.T) {
 	wantProblem(t, s.do(http.MethodGet, "/v1/orders/"+unknown.Order+"/events", "", header{"Authorization": "Bearer " + must(s.tokens.Sign(unknown))}), http.StatusNotFound, "not_found")
 }
 
+// TestBadInput_headers_that_mean_to_be_safe are not ignored.
+func TestBadInput_headers_that_mean_to_be_safe(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	r := s.request(http.MethodPost, "/v1/orders", strings.NewReader(mugs), nil)
+	r.Header["Idempotency-Key"] = []string{""}
+	wantProblem(t, s.send(r), http.StatusBadRequest, "invalid_parameter", "Idempotency-Key")
+	r = s.request(http.MethodPost, "/v1/orders", strings.NewReader(mugs), nil)
+	r.Header["Idempotency-Key"] = []string{"a", "b"}
+	wantProblem(t, s.send(r), http.StatusBadRequest, "invalid_parameter", "Idempotency-Key")
+	if page := must(s.orders.List(t.Context(), s.merchant.ID, orders.Filter{})); len(page.Orders) != 0 {
+		t.Errorf("%d orders were made", len(page.Orders))
+	}
+}
+
 // flip is another letter of the alphabet of keys.
 func flip(c byte) string {
 	if c == 'a' {

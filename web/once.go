@@ -31,14 +31,15 @@ func keyedOwner(p principal) string {
 
 // once runs do, or finds the answer that it had before.
 func (s *Server) once(ctx context.Context, c echo.Context, r route) (answer, error) {
-	key := c.Request().Header.Get("Idempotency-Key")
-	if r.repeat == never || key == "" || s.deps.Once == nil {
+	keys := c.Request().Header.Values("Idempotency-Key")
+	if r.repeat == never || len(keys) == 0 || s.deps.Once == nil {
 		if err := r.prepare(ctx, c); err != nil {
 			return answer{}, err
 		}
 		return r.do(ctx, c)
 	}
-	if !validKey(key) {
+	key := keys[0]
+	if len(keys) > 1 || !validKey(key) { // an empty one, too: whoever sends it means to be safe
 		return answer{}, invalidHeader("Idempotency-Key", "must have 1 to 255 visible ASCII characters")
 	}
 	body, _ := c.Get(bodyKey).([]byte)
@@ -114,7 +115,7 @@ func (a answer) stored() ([]byte, error) {
 }
 
 func validKey(key string) bool {
-	if len(key) > idempotency.MaxKey {
+	if key == "" || len(key) > idempotency.MaxKey {
 		return false
 	}
 	for i := range len(key) {
