@@ -221,6 +221,26 @@ func TestBadInput_tokens(t *testing.T) {
 	wantProblem(t, s.do(http.MethodGet, "/v1/orders/"+unknown.Order+"/events", "", header{"Authorization": "Bearer " + must(s.tokens.Sign(unknown))}), http.StatusNotFound, "not_found")
 }
 
+// TestBadInput_what_fits_is_said in words of the request, not of our types.
+func TestBadInput_what_fits_is_said(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	for body, want := range map[string]string{
+		order(`{"reference"`, `{"expires_in":"soon","reference"`):   `must be a positive number of seconds, or text such as "90m"`,
+		order(`{"reference"`, `{"expires_in":-5,"reference"`):       `must be a positive number of seconds, or text such as "90m"`,
+		order(`{"reference"`, `{"expires_in":true,"reference"`):     `must be a positive number of seconds, or text such as "90m"`,
+		order(`2099`, `20.99`):                                      "must be a whole number, without quotes, fraction or exponent",
+		order(`"quantity":2`, `"quantity":"2"`):                     "must be a whole number, without quotes, fraction or exponent",
+		order(`2099`, `99999999999999999999`):                       "must be a number with fewer digits",
+		order(`{"reference"`, `{"expires_in":31536000,"reference"`): "must be from 0.001 to 2592000 seconds",
+	} {
+		p := wantProblem(t, s.do(http.MethodPost, "/v1/orders", body, nil), http.StatusUnprocessableEntity, "invalid_request")
+		if got := p["errors"].([]any)[0].(map[string]any)["detail"]; got != want {
+			t.Errorf("%s: %q, want %q", body, got, want)
+		}
+	}
+}
+
 // TestBadInput_headers_that_mean_to_be_safe are not ignored.
 func TestBadInput_headers_that_mean_to_be_safe(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package web
 
 import (
 	"reflect"
+	"strings"
 	"time"
 
 	"github.com/go-json-experiment/json"
@@ -16,12 +17,18 @@ func expected(e *json.SemanticError) string {
 	if t == nil {
 		return "another type"
 	}
-	if t == reflect.TypeFor[time.Time]() {
+	switch t {
+	case reflect.TypeFor[time.Time]():
 		return "a time such as 2026-11-23T09:00:00Z"
+	case reflect.TypeFor[span]():
+		return "a positive number of seconds, or text such as \"90m\""
 	}
 	switch t.Kind() {
 	case reflect.Int, reflect.Int32, reflect.Int64:
-		return "a whole number between -9223372036854775808 and 9223372036854775807"
+		if digits := strings.TrimPrefix(string(e.JSONValue), "-"); digits != "" && strings.Trim(digits, "0123456789") == "" {
+			return "a number with fewer digits"
+		}
+		return "a whole number, without quotes, fraction or exponent"
 	case reflect.String:
 		return "a string"
 	case reflect.Bool:
