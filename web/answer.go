@@ -102,12 +102,12 @@ func ifSequence(c echo.Context) (int64, error) {
 		return 0, nil
 	}
 	text := strings.TrimPrefix(h, "W/")
-	if unquoted, err := strconv.Unquote(text); err == nil {
-		text = unquoted
+	if len(text) > 2 && text[0] == '"' && text[len(text)-1] == '"' {
+		text = text[1 : len(text)-1]
 	}
-	n, err := strconv.ParseInt(text, 10, 64)
+	n, err := strconv.ParseUint(text, 10, 63)
 	if err != nil || n < 1 {
-		return 0, invalidHeader("If-Match", `must be one ETag, such as "7" with its quotes`)
+		return 0, invalidHeader("If-Match", `must be one ETag, such as "7"; quotes and W/ may be left out`)
 	}
-	return n, nil
+	return int64(n), nil
 }

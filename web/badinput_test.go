@@ -251,6 +251,11 @@ func TestBadInput_headers_that_mean_to_be_safe(t *testing.T) {
 	r = s.request(http.MethodPost, "/v1/orders", strings.NewReader(mugs), nil)
 	r.Header["Idempotency-Key"] = []string{"a", "b"}
 	wantProblem(t, s.send(r), http.StatusBadRequest, "invalid_parameter", "Idempotency-Key")
+	for path, body := range map[string]string{
+		"/v1/orders": mugs, "/v1/payments": `{"order_id":"ord_1"}`, "/v1/keys": `{}`, "/v1/webhook_endpoints": `{"url":"https://kiln.example/"}`,
+	} {
+		wantProblem(t, s.do(http.MethodPost, path, body, header{"If-Match": `"1"`}), http.StatusBadRequest, "invalid_parameter", "If-Match")
+	}
 	if page := must(s.orders.List(t.Context(), s.merchant.ID, orders.Filter{})); len(page.Orders) != 0 {
 		t.Errorf("%d orders were made", len(page.Orders))
 	}

@@ -38,6 +38,7 @@ type route struct {
 	budget budget // of a feed: of its short polls; a watcher is charged as connects
 	body   int64  // most bytes; 0: smallBody
 	repeat repeat
+	makes  bool                                      // something new, of which no version can be insisted on
 	before func(context.Context, echo.Context) error // what of an inOne command must not happen in its transaction
 	watch  bool                                      // the feed may be watched
 }
@@ -88,6 +89,9 @@ func (s *Server) serve(r route) echo.HandlerFunc {
 		}
 		if err := checkQuery(c, r); err != nil {
 			return err
+		}
+		if r.makes && c.Request().Header.Get("If-Match") != "" {
+			return invalidHeader("If-Match", "means nothing here: what is made has no version yet")
 		}
 		ctx, cancel := context.WithTimeout(c.Request().Context(), requestTimeout)
 		defer cancel()

@@ -33,7 +33,7 @@ func (s *Server) routes() []route {
 
 func orderRoutes() []route {
 	return []route{
-		{op: "createOrder", access: merchant, scope: apikeys.Write, budget: writes, body: orderBody, repeat: inOne},
+		{op: "createOrder", access: merchant, scope: apikeys.Write, budget: writes, body: orderBody, repeat: inOne, makes: true},
 		{op: "listOrders", access: merchant, scope: apikeys.Read, budget: reads},
 		{op: "getOrder", access: shopper, scope: apikeys.Read, budget: reads},
 		{op: "cancelOrder", access: merchant, scope: apikeys.Write, budget: writes, repeat: inOne},
@@ -50,14 +50,14 @@ func merchantRoutes() []route {
 		{op: "getMerchant", access: merchant, scope: apikeys.Read, budget: reads},
 		{op: "changeMerchant", access: merchant, scope: apikeys.Write, budget: writes},
 		{op: "listKeys", access: merchant, scope: apikeys.Read, budget: reads},
-		{op: "createKey", access: merchant, scope: apikeys.Write, budget: writes, repeat: inOne},
+		{op: "createKey", access: merchant, scope: apikeys.Write, budget: writes, repeat: inOne, makes: true},
 		{op: "revokeKey", access: merchant, scope: apikeys.Write, budget: writes},
 	}
 }
 
 func paymentRoutes() []route {
 	return []route{
-		{op: "startPayment", access: shopper, scope: apikeys.Write, budget: writes, repeat: leased},
+		{op: "startPayment", access: shopper, scope: apikeys.Write, budget: writes, repeat: leased, makes: true},
 		{op: "listPayments", access: shopper, scope: apikeys.Read, budget: reads},
 		{op: "getPayment", access: shopper, scope: apikeys.Read, budget: reads},
 		{op: "capturePayment", access: merchant, scope: apikeys.Write, budget: writes, repeat: leased},
@@ -82,7 +82,7 @@ func feedRoutes() []route {
 
 func (s *Server) webhookRoutes() []route {
 	return []route{
-		{op: "createWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes, repeat: inOne, before: s.prepareEndpoint},
+		{op: "createWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes, repeat: inOne, before: s.prepareEndpoint, makes: true},
 		{op: "listWebhookEndpoints", access: merchant, scope: apikeys.Webhooks, budget: reads},
 		{op: "getWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: reads},
 		{op: "changeWebhookEndpoint", access: merchant, scope: apikeys.Webhooks, budget: writes},

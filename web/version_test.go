@@ -80,6 +80,9 @@ func TestVersions_a_change_insists(t *testing.T) {
 			for _, bad := range []string{"two", `"0"`, `"-1"`, `"1", "2"`} {
 				wantProblem(t, s.do(c.method, c.path, c.body, header{"If-Match": bad}), http.StatusBadRequest, "invalid_parameter", "If-Match")
 			}
+			for _, bad := range []string{"`1`", "'1'", `""1""`, "+1"} {
+				wantProblem(t, s.do(c.method, c.path, c.body, header{"If-Match": bad}), http.StatusBadRequest, "invalid_parameter", "If-Match")
+			}
 			res := s.do(c.method, c.path, c.body, header{"If-Match": `"1"`})
 			if res.StatusCode >= http.StatusMultipleChoices {
 				t.Fatalf("%s with the present version: %d %s", c.name, res.StatusCode, res.body)
