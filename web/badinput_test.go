@@ -129,10 +129,16 @@ func TestBadInput_queries(t *testing.T) {
 	for query, parameter := range map[string]string{
 		"limit=0": "limit", "limit=101": "limit", "limit=ten": "limit", "limit=": "limit", "limit=1.5": "limit", "limit=-1": "limit",
 		"status=open": "status", "payment_status=rich": "payment_status", "staus=confirmed": "staus", "waits_for=godot": "waits_for",
+		"limit=1&limit=99": "limit", "reference=a&reference=b": "reference", "status=": "status", "status=,": "status", "status=confirmed&status=": "status",
+		"starting_after=": "starting_after", "q=": "q", "created_from=": "created_from",
 		"starting_after=pay_01jd9zq9w2c4f6h8k0m2p4r6t8": "starting_after", "starting_after=7": "starting_after",
 		"created_from=yesterday": "created_from", "q=" + strings.Repeat("x", 300): "q", "reference=" + strings.Repeat("x", 600): "reference",
 	} {
 		wantProblem(t, s.do(http.MethodGet, "/v1/orders?"+query, "", nil), http.StatusBadRequest, "invalid_parameter", parameter)
+	}
+	wantProblem(t, s.do(http.MethodGet, "/v1/payments?status=captured&status=failed", "", nil), http.StatusBadRequest, "invalid_parameter", "status")
+	if res := s.do(http.MethodGet, "/v1/orders?status=confirmed&status=completed,cancelled", "", nil); res.StatusCode != http.StatusOK {
+		t.Errorf("several statuses: %d %s", res.StatusCode, res.body)
 	}
 }
 

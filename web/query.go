@@ -36,13 +36,37 @@ func checkQuery(c echo.Context, r route) error {
 		if !slices.Contains(r.query, name) {
 			return unknownParameter(name)
 		}
-		for _, v := range values {
-			if len(v) > maxQueryValue {
-				return invalidParameter(name, "is too long")
-			}
+		if err := checkValues(r, name, values); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// checkValues refuses what would count for nothing without a word: a second value
+// where one is looked at, and an empty one, which would filter nothing out.
+func checkValues(r route, name string, values []string) error {
+	if len(values) > 1 && !takesSeveral(r.op, name) {
+		return invalidParameter(name, "is given twice")
+	}
+	for _, v := range values {
+		switch {
+		case len(v) > maxQueryValue:
+			return invalidParameter(name, "is too long")
+		case strings.Trim(v, ", ") == "" && name != "limit": // which says what it must be
+			return invalidParameter(name, "must not be empty; leave it out instead")
+		}
+	}
+	return nil
+}
+
+// takesSeveral reports whether the parameter is a list, see [listOf].
+func takesSeveral(op, name string) bool {
+	switch name {
+	case "status", "payment_status", "fulfillment_status", "waits_for", "task":
+		return op == "listOrders"
+	}
+	return false
 }
 
 func unknownParameter(name string) *problem {
