@@ -102,11 +102,14 @@ func TestBadInput_ten_megabytes(t *testing.T) {
 func TestBadInput_media_type(t *testing.T) {
 	t.Parallel()
 	s := sqliteStack(t)
-	for _, media := range []string{"application/x-www-form-urlencoded", "text/plain", "application/xml", ";"} {
+	for _, media := range []string{"application/x-www-form-urlencoded", "text/plain", "application/xml", ";", "application/json; charset=latin1"} {
 		wantProblem(t, s.do(http.MethodPost, "/v1/orders", mugs, header{"Content-Type": media}), http.StatusUnsupportedMediaType, "unsupported_media_type")
 	}
-	if res := s.do(http.MethodPost, "/v1/orders", mugs, header{"Content-Type": "application/json; charset=utf-8"}); res.StatusCode != http.StatusCreated {
-		t.Errorf("with a parameter: %d", res.StatusCode)
+	wantProblem(t, s.do(http.MethodPost, "/v1/orders", mugs, header{"Content-Encoding": "gzip"}), http.StatusUnsupportedMediaType, "unsupported_media_type")
+	for _, h := range []header{{"Content-Type": "application/json; charset=UTF-8"}, {"Content-Encoding": "identity"}} {
+		if res := s.do(http.MethodPost, "/v1/orders", mugs, h); res.StatusCode != http.StatusCreated {
+			t.Errorf("%v: %d", h, res.StatusCode)
+		}
 	}
 }
 

@@ -87,9 +87,15 @@ func decodeOptional(c echo.Context, v any) error {
 }
 
 func requireJSON(r *http.Request) error {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	media, parameters, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || (media != "application/json" && !strings.HasSuffix(media, "+json")) {
 		return newProblem("unsupported_media_type", "Send Content-Type: application/json.")
+	}
+	if charset := parameters["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") {
+		return newProblem("unsupported_media_type", "JSON is UTF-8: send it so, and leave charset out.")
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
+		return newProblem("unsupported_media_type", "Send the body as it is, without Content-Encoding.")
 	}
 	return nil
 }

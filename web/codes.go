@@ -23,7 +23,7 @@ var codes = []Code{
 	{"invalid_wait", http.StatusBadRequest, "The waiting time does not fit", "`wait` is not a whole number of seconds from 1 to 60.", "Send `wait=30`, or `Prefer: wait=30`."},
 	{"invalid_query", http.StatusBadRequest, "The query cannot be understood", "The query string is malformed or too long.", "Percent-encode the values."},
 	{"invalid_upgrade", http.StatusBadRequest, "Not a WebSocket handshake", "The Upgrade request lacks something that RFC 6455 asks for.", "Use a WebSocket library, subprotocol `tracker.v1`."},
-	{"unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be JSON", "The Content-Type of the body is not application/json.", "Send `Content-Type: application/json`."},
+	{"unsupported_media_type", http.StatusUnsupportedMediaType, "The body must be JSON", "The Content-Type of the body is not application/json in UTF-8, or the body is compressed.", "Send `Content-Type: application/json` and no `Content-Encoding`."},
 	{"body_too_large", http.StatusRequestEntityTooLarge, "The body is too large", "The body is larger than this operation accepts.", "Send less: 64 KB, or 1 MB when creating an order."},
 	{"unauthorized", http.StatusUnauthorized, "No valid key or token", "The key or token is missing, malformed, unknown, expired or revoked.", "Send `Authorization: Bearer sk_…`, or a tracking token of this order."},
 	{"forbidden", http.StatusForbidden, "Not allowed with this key", "The key or token is good but does not have the right to do this.", "Use a key with the scope that `detail` names."},
