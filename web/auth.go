@@ -124,7 +124,7 @@ func explicitCredential(r *http.Request) (credential string, given bool, err err
 	if h := r.Header.Get("Authorization"); h != "" {
 		scheme, value, ok := strings.Cut(h, " ")
 		if value = strings.TrimSpace(value); !ok || value == "" || !strings.EqualFold(scheme, "Bearer") {
-			return "", true, unauthorized()
+			return "", true, unauthorized("Authorization must be the word Bearer and a key or token.")
 		}
 		return value, true, nil
 	}
@@ -143,7 +143,7 @@ func explicitCredential(r *http.Request) (credential string, given bool, err err
 
 func refuseKey(token string) error {
 	if strings.HasPrefix(token, apikeys.Prefix) {
-		return unauthorized()
+		return unauthorized("A key is accepted in the Authorization header only: in an address it would end in somebody's log.")
 	}
 	return nil
 }

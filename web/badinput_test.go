@@ -8,6 +8,7 @@ import (
 
 	"tracker/notify/eventwire"
 	"tracker/orders"
+	"tracker/web/apikeys"
 	"tracker/web/tracktoken"
 )
 
@@ -267,6 +268,39 @@ func TestBadInput_headers_that_mean_to_be_safe(t *testing.T) {
 	}
 	if page := must(s.orders.List(t.Context(), s.merchant.ID, orders.Filter{})); len(page.Orders) != 0 {
 		t.Errorf("%d orders were made", len(page.Orders))
+	}
+}
+
+// TestBadInput_credentials_say_what_to_do, and tell a key that was revoked from one
+// that never was to nobody.
+func TestBadInput_credentials_say_what_to_do(t *testing.T) {
+	t.Parallel()
+	s := sqliteStack(t)
+	detail := func(h header, query string) string {
+		t.Helper()
+		p := wantProblem(t, s.do(http.MethodGet, "/v1/orders"+query, "", h), http.StatusUnauthorized, "unauthorized")
+		text, _ := p["detail"].(string)
+		return text
+	}
+	revoked, k, err := s.keys.Create(t.Context(), apikeys.NewKey{Merchant: s.merchant.ID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	must(s.keys.Revoke(t.Context(), s.merchant.ID, k.ID, 0))
+	said := map[string]string{
+		"none": detail(header{"Authorization": ""}, ""), "malformed": detail(header{"Authorization": "Basic dTpw"}, ""),
+		"in the address": detail(header{"Authorization": ""}, "?access_token="+revoked),
+		"unknown":        detail(header{"Authorization": "Bearer " + apikeys.Generate(time.Now())}, ""),
+	}
+	for name, text := range said {
+		for other, same := range said {
+			if text == "" || name != other && text == same {
+				t.Errorf("%s: %q", name, text)
+			}
+		}
+	}
+	if text := detail(header{"Authorization": "Bearer " + revoked}, ""); text != said["unknown"] {
+		t.Errorf("revoked %q, unknown %q", text, said["unknown"])
 	}
 }
 

@@ -242,7 +242,7 @@ func (s *Server) figures(c echo.Context) figures {
 // consoleCounters is the bar of figures again, for the script.
 func (s *Server) consoleCounters(c echo.Context) error {
 	if !principalOf(c).isMerchant() {
-		return unauthorized()
+		return unauthorized("Sign in again.")
 	}
 	n := s.orderCounts(c)
 	return s.fragment(c, "console", "figures", listBody{Filters: consoleFilters(n), Figures: s.figures(c)})
@@ -251,7 +251,7 @@ func (s *Server) consoleCounters(c echo.Context) error {
 // consoleRow is one row again, for the script: as table row and as card.
 func (s *Server) consoleRow(c echo.Context) error {
 	if !principalOf(c).isMerchant() {
-		return unauthorized()
+		return unauthorized("Sign in again.")
 	}
 	var o orderView
 	if err := s.readAPI(c, "/v1/orders/"+url.PathEscape(c.Param("order")), &o); err != nil {

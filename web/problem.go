@@ -136,7 +136,7 @@ func problemOfAccess(err error) *problem {
 	var version *apikeys.VersionError
 	switch {
 	case errors.Is(err, apikeys.ErrUnknownKey), errors.Is(err, tracktoken.ErrInvalid):
-		return unauthorized()
+		return unauthorized("The key or token is not good: mistyped, unknown, expired or revoked. Make a new key with tracker keys create, or a new token with POST /v1/orders/{id}/token.")
 	case errors.Is(err, apikeys.ErrNotFound):
 		return newProblem("not_found", "")
 	case errors.As(err, &version):
@@ -153,8 +153,10 @@ func problemOfAccess(err error) *problem {
 	return nil
 }
 
-func unauthorized() *problem {
-	p := newProblem("unauthorized", "")
+// unauthorized is the same for all that is wrong with a key or token, so that
+// nobody learns which keys there are; detail says what to do.
+func unauthorized(detail string) *problem {
+	p := newProblem("unauthorized", detail)
 	p.header.Set("WWW-Authenticate", `Bearer realm="tracker"`)
 	return p
 }

@@ -248,7 +248,5 @@ func (s *Server) view(p principal, o orders.Order) (orderView, error) {
 }
 
 func revoked() *problem {
-	p := unauthorized()
-	p.Detail = "The tracking token was revoked."
-	return p
+	return unauthorized("The tracking token was revoked. The order's newest link has one that is good.")
 }

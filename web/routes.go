@@ -142,7 +142,7 @@ func (s *Server) admit(c echo.Context, r route) error {
 func authorise(p principal, r route) error {
 	switch {
 	case p.isNobody():
-		return unauthorized()
+		return unauthorized("Send Authorization: Bearer with a merchant's key, or with the order's tracking token.")
 	case !p.isMerchant() && r.access == merchant:
 		return newProblem("forbidden", "This needs a merchant's key, not a tracking token.")
 	case p.isMerchant() && !p.key.Can(r.scope):
