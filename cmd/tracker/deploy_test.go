@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,5 +79,23 @@ func TestDeploy_image_holds_the_binary_alone(t *testing.T) {
 		if !strings.Contains(text, line) {
 			t.Errorf("no %s", line)
 		}
+	}
+}
+
+// The context of a build is the tree: what is of this machine alone, and what is
+// large, is left out, in the file that docker and podman both read.
+func TestDeploy_image_is_built_without_data(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile(filepath.Join(root, ".dockerignore"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{".git", ".cache", ".artifacts", "bin", "data"} {
+		if !slices.Contains(strings.Split(string(text), "\n"), name) {
+			t.Errorf("%s goes to the builder", name)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(root, ".containerignore")); err == nil {
+		t.Error("podman would read .containerignore instead")
 	}
 }
