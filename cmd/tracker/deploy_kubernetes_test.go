@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -108,6 +109,11 @@ func (c *cluster) check() (problems []string) {
 			wrong("the disruption budget %s is not that of the deployment %s", b.Name, d.Name)
 		}
 	}
+	for _, in := range c.ingresses {
+		if in.Annotations["nginx.ingress.kubernetes.io/enable-access-log"] != "false" {
+			wrong("the ingress %s logs access tokens", in.Name)
+		}
+	}
 	return problems
 }
 
@@ -136,10 +142,13 @@ func checkPod(d apps.Deployment, shared core.ConfigMap) (problems []string) {
 	if len(c.EnvFrom) != 2 || c.EnvFrom[0].ConfigMapRef == nil || c.EnvFrom[0].ConfigMapRef.Name != shared.Name || c.EnvFrom[1].SecretRef == nil {
 		wrong("its settings come from %v", c.EnvFrom)
 	}
-	for path, probe := range map[string]*core.Probe{"/readyz": c.ReadinessProbe, "/livez": c.LivenessProbe} {
-		if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != path || probe.HTTPGet.Port.String() != "admin" {
-			wrong("the probe of %s: %v", path, probe)
+	for at, probe := range map[string]*core.Probe{"/readyz": c.ReadinessProbe, "/livez": c.LivenessProbe} {
+		if probe == nil || probe.HTTPGet == nil || probe.HTTPGet.Path != at || probe.HTTPGet.Port.String() != "admin" {
+			wrong("the probe of %s: %v", at, probe)
 		}
+	}
+	if len(spec.Volumes) != 1 || spec.Volumes[0].Secret == nil || len(c.VolumeMounts) != 1 || c.VolumeMounts[0].Name != spec.Volumes[0].Name || path.Dir(cfg.NATSCA) != c.VolumeMounts[0].MountPath {
+		wrong("the certificate authority of NATS is at %q, and mounted is %v of %v", cfg.NATSCA, c.VolumeMounts, spec.Volumes)
 	}
 	ports := map[string]int32{}
 	for _, p := range c.Ports {
@@ -214,6 +223,10 @@ func TestDeploy_kubernetes_mistakes_are_found(t *testing.T) {
 		{"TRACKER_DRAIN: 20s", "TRACKER_DRAIN: 40s", "40s to end and needs"},
 		{"path: /readyz", "path: /livez", "the probe of /readyz"},
 		{"maxUnavailable: 1\n", "maxUnavailable: 2\n", "the disruption budget"},
+		{"TRACKER_NATS_CA: /etc/nats", "TRACKER_NATS_CA: /etc/tracker", "the certificate authority of NATS"},
+		{"mountPath: /etc/nats/tls", "mountPath: /etc/nats", "the certificate authority of NATS"},
+		{"volumeMounts: [{name: nats-ca", "volumeMounts: [{name: nats", "the certificate authority of NATS"},
+		{"enable-access-log: \"false\"", "enable-access-log: \"true\"", "the ingress feeds logs access tokens"},
 		{"value: payments", "value: pay", "payments: runs"},
 		{"selector: {app: tracker, role: web}", "selector: {app: tracker, role: wep}", "the service web"},
 	} {
