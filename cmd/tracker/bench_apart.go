@@ -156,7 +156,9 @@ func (c *benchApart) apart(ctx context.Context) (_ *way, _ func(), err error) {
 		return nil, nil, err
 	}
 	ends = append(ends, stop)
-	shared := []string{"TRACKER_DATABASE_URL=" + database, "TRACKER_NATS_URL=" + broker, "TRACKER_SANDBOX_KEY=sk_test_" + rand.Text(), "TRACKER_TOKEN_SECRET=" + rand.Text() + rand.Text()}
+	secrets := madeSecrets()
+	shared := []string{"TRACKER_DATABASE_URL=" + database, "TRACKER_NATS_URL=" + broker,
+		"TRACKER_SANDBOX_KEY=" + secrets.SandboxKey, "TRACKER_TOKEN_SECRET=" + secrets.TokenSecret, "TRACKER_BANK_SECRET=" + secrets.BankSecret}
 	writes, err := startServe(ctx, append([]string{"TRACKER_ROLES=orders,payments"}, shared...)...)
 	if err != nil {
 		return nil, nil, err

@@ -5,21 +5,29 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"strings"
 
 	"tracker/config"
 )
 
-// checkSettings tries what the settings name and what config cannot know without
-// opening it, so that a mistake is found before anybody is let in, and by the
-// name of its variable.
+// checkSettings finds what config cannot know by itself and a process that serves
+// must have, so that a mistake is found before anybody is let in, and by the name
+// of its variable.
 func checkSettings(cfg config.Config) error {
+	return errors.Join(checkReach(cfg), checkRoles(cfg), checkShared(cfg), checkProvider(cfg), checkAddress(cfg), checkPair("TRACKER_TLS", cfg.TLSCert, cfg.TLSKey))
+}
+
+// checkReach tries what database and stream are reached by, as every command that
+// uses them must.
+func checkReach(cfg config.Config) error {
 	var wrong []error
 	if strings.Count(cfg.DatabaseURL.Reveal(), "://") > 1 {
 		wrong = append(wrong, errors.New("TRACKER_DATABASE_URL names more than one database: give one address, several hosts of it as postgres://host1,host2/name"))
 	}
-	wrong = append(wrong, checkRoles(cfg), checkPair("TRACKER_TLS", cfg.TLSCert, cfg.TLSKey), checkPair("TRACKER_NATS", cfg.NATSCert, cfg.NATSKey))
+	wrong = append(wrong, checkPair("TRACKER_NATS", cfg.NATSCert, cfg.NATSKey))
 	if cfg.NATSCA != "" {
 		switch text, err := os.ReadFile(cfg.NATSCA); {
 		case err != nil:
@@ -67,6 +75,64 @@ func checkRoles(cfg config.Config) error {
 	}
 	return fmt.Errorf("TRACKER_ROLES leaves out %s, which another process cannot run beside an embedded database or stream: set %s, or give this process these roles too",
 		strings.Join(missing, " and "), strings.Join(outside, " and "))
+}
+
+// checkShared refuses secrets that every process would make for itself: each
+// would answer, and none would know what the others have signed.
+func checkShared(cfg config.Config) error {
+	whole := cfg.Has(config.RoleOrders) && cfg.Has(config.RolePayments) && cfg.Has(config.RoleNotify) && cfg.Has(config.RoleWeb)
+	if !cfg.Sandbox || whole || cfg.DatabaseURL == "" || cfg.NATSURL == "" {
+		return nil
+	}
+	var unset []string
+	if len(cfg.TokenSecrets) == 0 {
+		unset = append(unset, "TRACKER_TOKEN_SECRET")
+	}
+	if cfg.SandboxKey == "" {
+		unset = append(unset, "TRACKER_SANDBOX_KEY")
+	}
+	if len(cfg.BankSecrets) == 0 {
+		unset = append(unset, "TRACKER_BANK_SECRET")
+	}
+	if len(unset) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s must be set, and be the same in every process, where a process runs only some roles", strings.Join(unset, ", "))
+}
+
+// checkProvider refuses pages with a button to pay, and payments, that lead to no
+// bank. The pages take payments by themselves, so they need one as well.
+func checkProvider(cfg config.Config) error {
+	pays := cfg.Has(config.RolePayments) || cfg.Has(config.RoleWeb)
+	own := cfg.Sandbox && cfg.Has(config.RolePayments)
+	if !pays || own || cfg.StripeKey != "" || cfg.BankURL != "" {
+		return nil
+	}
+	return errors.New("TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET must be set where payments or web run: there is nobody to pay through; to try it out, TRACKER_BANK_URL and TRACKER_BANK_SECRET of a tracker bank, or TRACKER_SANDBOX=true with all roles")
+}
+
+// checkAddress wants to know where shoppers come in when the listener's own
+// address does not say it.
+func checkAddress(cfg config.Config) error {
+	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.Sandbox || cfg.PublicURL != "" || err != nil || !everywhere(host) {
+		return nil
+	}
+	return errors.New("TRACKER_PUBLIC_URL must be set where TRACKER_ADDR is every address of the machine: links would lead nowhere")
+}
+
+// everywhere reports whether host stands for every address of the machine.
+func everywhere(host string) bool {
+	ip, err := netip.ParseAddr(host)
+	return host == "" || err == nil && ip.IsUnspecified()
+}
+
+// linkTo is where the listener at addr is found from this machine.
+func linkTo(scheme string, addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err == nil && everywhere(host) {
+		return scheme + "://" + net.JoinHostPort("127.0.0.1", port)
+	}
+	return scheme + "://" + addr.String()
 }
 
 // claimData takes the data directory and what is kept in it.

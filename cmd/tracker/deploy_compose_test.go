@@ -67,6 +67,11 @@ func checkCompose(text, conf string) (problems []string) {
 	if err := d.Decode(&file); err != nil {
 		return []string{err.Error()}
 	}
+	for _, line := range strings.Split(text, "\n") {
+		if strings.HasPrefix(line, "#") && strings.Contains(line, "docker compose run") {
+			problems = append(problems, "a service has one address, which its running container has: "+line)
+		}
+	}
 	processes := map[string]int{}
 	for name, s := range file.Services {
 		for _, p := range s.check(file) {
@@ -143,6 +148,7 @@ func TestDeploy_compose_is_the_cluster_that_nginx_expects(t *testing.T) {
 		t.Error(p)
 	}
 	for _, m := range []struct{ old, new, says string }{
+		{"docker compose exec orders-1", "docker compose run --rm orders-1", "a service has one address"},
 		{"stop_grace_period", "stop_grace", "stop_grace"},
 		{"read_only: true", "read_only: surely", "surely"},
 		{"retries: 30", "retries: many", "many"},

@@ -120,10 +120,16 @@ func (p *process) state() string {
 	return web.StateStarting
 }
 
-// openShop makes the demo merchant and shows shoppers the way back to its shop.
+// openShop makes the demo merchant and shows shoppers the way back to its shop,
+// which is where the pages are. An address that is there stays: it was somebody's
+// choice, or is another process's of the same pages.
 func (p *process) openShop(ctx context.Context, keys *apikeys.Service) error {
 	key, err := keys.Adopt(ctx, p.cfg.SandboxKey.Reveal(), demoShop)
-	if err != nil {
+	if err != nil || !p.cfg.Has(config.RoleWeb) {
+		return err
+	}
+	m, err := keys.Merchant(ctx, key.Merchant)
+	if err != nil || m.ShopURL != "" {
 		return err
 	}
 	home := p.cfg.PublicURL + "/"

@@ -102,13 +102,14 @@ func (p *process) listen() error {
 		return errors.Join(failed...)
 	}
 	if p.cfg.PublicURL == "" {
-		p.cfg.PublicURL = "http://" + p.public.Addr().String()
+		scheme := "http"
 		if p.cfg.TLSCert != "" {
-			p.cfg.PublicURL = "https://" + p.public.Addr().String()
+			scheme = "https"
 		}
+		p.cfg.PublicURL = linkTo(scheme, p.public.Addr())
 	}
 	if p.runsBank() {
-		p.cfg.BankURL = "http://" + p.bank.Addr().String()
+		p.cfg.BankURL = linkTo("http", p.bank.Addr())
 	}
 	return nil
 }
@@ -165,7 +166,7 @@ func connectDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, n
 		}
 	}
 	db, err := dbconn.Open(ctx, dbconn.Options{
-		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), ListenName: "TRACKER_DATABASE_LISTEN_URL", Path: filepath.Join(cfg.DataDir, "tracker.db"), Logger: log, Now: now,
+		URL: cfg.DatabaseURL.Reveal(), ListenURL: cfg.DatabaseListenURL.Reveal(), ListenName: "TRACKER_DATABASE_LISTEN_URL", Path: filepath.Join(cfg.DataDir, databaseFile), Logger: log, Now: now,
 	})
 	switch {
 	case err != nil && cfg.DatabaseURL == "":
@@ -175,6 +176,9 @@ func connectDatabase(ctx context.Context, cfg config.Config, log *slog.Logger, n
 	}
 	return db, nil
 }
+
+// databaseFile is the embedded database, in the data directory.
+const databaseFile = "tracker.db"
 
 func openBus(ctx context.Context, cfg config.Config, log *slog.Logger) (*natsbus.Bus, error) {
 	bus, err := natsbus.Open(ctx, natsbus.Options{

@@ -51,8 +51,12 @@ func loadKept(file string) (kept, error) {
 	var k kept
 	text, err := os.ReadFile(file)
 	if err == nil {
-		if err := json.Unmarshal(text, &k); err != nil {
-			return kept{}, fmt.Errorf("read %s: %w", file, err)
+		err := json.Unmarshal(text, &k)
+		if err == nil && (len(k.TokenSecret) < config.MinTokenSecret || k.BankSecret == "" || k.SandboxKey == "") {
+			err = errors.New("a secret is missing or too short")
+		}
+		if err != nil {
+			return kept{}, fmt.Errorf("TRACKER_DATA_DIR: %s cannot be used; without it new secrets are made, and links and keys from before end: %w", file, err)
 		}
 		return k, nil
 	}

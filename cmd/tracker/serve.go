@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -19,8 +20,9 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Every flag can also be given as the variable TRACKER_ and its name, such as
 TRACKER_ADDR. Without any, a process runs all roles with its own database and
-broker inside; then only TRACKER_TOKEN_SECRET is needed, and in the sandbox
-(TRACKER_SANDBOX=true) nothing at all.
+broker inside; then only TRACKER_TOKEN_SECRET is needed and somebody to pay
+through (TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET), and in the
+sandbox (TRACKER_SANDBOX=true) nothing at all.
 
 Ctrl-C or SIGTERM lets open streams go over TRACKER_DRAIN and ends.`
 }
@@ -32,15 +34,20 @@ func (c *serveCommand) Run(ctx context.Context, out *console) error {
 	if err != nil {
 		return survey(ctx, cfg, log, err)
 	}
-	if unknown := config.Unknown(os.Environ()); len(unknown) > 0 {
-		log.WarnContext(ctx, "these variables are no settings and do nothing; tracker serve --help lists those there are", "variables", unknown)
-	}
+	warnOfUnknown(ctx, log)
 	p, err := start(ctx, cfg, log, time.Now)
 	if err != nil {
 		return err
 	}
 	fmt.Fprint(out.stdout, p.banner())
 	return p.wait(ctx)
+}
+
+// warnOfUnknown names the variables that look like settings and are none.
+func warnOfUnknown(ctx context.Context, log *slog.Logger) {
+	if unknown := config.Unknown(os.Environ()); len(unknown) > 0 {
+		log.WarnContext(ctx, "these variables are no settings and do nothing; tracker serve --help lists those there are", "variables", unknown)
+	}
 }
 
 // banner says what to do next.
@@ -58,7 +65,7 @@ func (p *process) banner() string {
 		line("Lab", p.cfg.PublicURL+"/lab", "one change, four ways to hear about it")
 		line("Docs", p.cfg.PublicURL+"/docs", "")
 	}
-	line("Admin", "http://"+p.admin.Addr().String()+"/metrics", "")
+	line("Admin", linkTo("http", p.admin.Addr())+"/metrics", "")
 	fmt.Fprintf(&b, "\n  Demo merchant's key   %s\n\n  Ctrl-C ends it. The data stays in %s.\n\n", p.cfg.SandboxKey.Reveal(), p.cfg.DataDir)
 	return b.String()
 }
