@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"tracker/config"
 	"tracker/notify/eventwire"
 	"tracker/notify/natsbus"
 	"tracker/orders"
@@ -26,7 +29,7 @@ type migrateCommand struct {
 // Run migrates. Serving processes migrate by themselves when they start; the
 // command is for deployments that want it to happen before.
 func (c *migrateCommand) Run(ctx context.Context, out *console) error {
-	p, err := openToMaintain(c.settings, out)
+	p, err := openToMaintain(ctx, c.settings, out)
 	if err != nil {
 		return err
 	}
@@ -55,11 +58,14 @@ first.`
 
 // Run rebuilds.
 func (c *rebuildCommand) Run(ctx context.Context, out *console) error {
-	p, err := openToMaintain(c.settings, out)
+	p, err := openToMaintain(ctx, c.settings, out)
 	if err != nil {
 		return err
 	}
 	defer p.close()
+	if err := haveDatabase(p.cfg); err != nil {
+		return err
+	}
 	if err := p.open(ctx); err != nil {
 		return err
 	}
@@ -76,13 +82,30 @@ func (c *rebuildCommand) Run(ctx context.Context, out *console) error {
 	return nil
 }
 
-func openToMaintain(s settings, out *console) (*process, error) {
+func openToMaintain(ctx context.Context, s settings, out *console) (*process, error) {
 	s.Sandbox = "true" // maintenance signs nothing, so it needs no secret
 	cfg, err := s.load(out.getenv)
 	if err != nil {
 		return nil, err
 	}
-	return &process{cfg: cfg, log: newLogger(out.stderr, slog.LevelWarn), now: time.Now}, nil
+	log := newLogger(out.stderr, slog.LevelWarn)
+	warnOfUnknown(ctx, log)
+	if err := checkReach(cfg); err != nil {
+		return nil, err
+	}
+	return &process{cfg: cfg, log: log, now: time.Now}, nil
+}
+
+// haveDatabase refuses to work on a database that is not there: a file would be
+// made in a directory that nobody meant, and what was done be done in vain.
+func haveDatabase(cfg config.Config) error {
+	if cfg.DatabaseURL != "" {
+		return nil
+	}
+	if _, err := os.Stat(filepath.Join(cfg.DataDir, databaseFile)); err != nil {
+		return fmt.Errorf("TRACKER_DATA_DIR holds no database, and TRACKER_DATABASE_URL names none; tracker migrate or serve makes one: %w", err)
+	}
+	return nil
 }
 
 // rebuildWidth is how many events are on their way to the stream at once.

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"tracker/web/apikeys"
@@ -27,9 +27,10 @@ type merchantCreate struct {
 // Help is the longer help of the command.
 func (merchantCreate) Help() string {
 	return `It needs the settings of the server: TRACKER_TOKEN_SECRET, and
-TRACKER_DATABASE_URL or TRACKER_DATA_DIR. Further keys come from
-"tracker keys create" or POST /v1/keys. A merchant's test side and live side are
-two merchants: neither key reaches the other's data.`
+TRACKER_DATABASE_URL or TRACKER_DATA_DIR, where a server, or
+"tracker migrate", has run before. Further keys come from "tracker keys create"
+or POST /v1/keys. A merchant's test side and live side are two merchants: neither
+key reaches the other's data.`
 }
 
 // Run makes both and prints the key, once.
@@ -38,15 +39,15 @@ func (c *merchantCreate) Run(ctx context.Context, out *console) error {
 	if err != nil {
 		return err
 	}
-	if cfg.Sandbox {
-		if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
-			return fmt.Errorf("TRACKER_DATA_DIR cannot be made: %w", err)
-		}
+	log := newLogger(out.stderr, cfg.LogLevel)
+	warnOfUnknown(ctx, log)
+	if err := errors.Join(checkReach(cfg), haveDatabase(cfg)); err != nil {
+		return err
 	}
 	if err := completeSecrets(&cfg); err != nil {
 		return err
 	}
-	db, err := openDatabase(ctx, cfg, newLogger(out.stderr, cfg.LogLevel), time.Now)
+	db, err := openDatabase(ctx, cfg, log, time.Now)
 	if err != nil {
 		return err
 	}
