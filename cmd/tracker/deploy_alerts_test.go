@@ -127,6 +127,9 @@ func TestDeploy_alerts_and_dashboard_name_figures_that_exist(t *testing.T) {
 			used[metric] = true
 		}
 	}
+	for _, help := range regexp.MustCompile(`(?m)^# HELP tracker_.*\b(?:of|that) those\b.*`).FindAllString(figures, -1) {
+		t.Errorf("a reader of one figure does not see the one before: %s", help)
+	}
 	for _, m := range regexp.MustCompile(`(?m)^# TYPE (tracker_\w+) (\w+)`).FindAllStringSubmatch(figures, -1) {
 		if name := m[1]; !used[name] && !(m[2] == "histogram" && used[name+"_bucket"]) {
 			t.Errorf("%s is neither on the dashboard nor in an alert", name)

@@ -38,14 +38,14 @@ func (p *process) register(s *parts) {
 			unchanged:     describe("feed_polls_unchanged_total", "Short polls and status requests answered with 304."),
 			coldReads:     describe("feed_cold_reads_total", "Feeds that were not in memory and were read from the stream."),
 			feeds:         describe("feed_resources", "Orders and payments whose newest event is in memory."),
-			cache:         describe("feed_cache_bytes", "Estimate of the memory that those events take."),
+			cache:         describe("feed_cache_bytes", "Estimate of the memory that the newest events of orders and payments take."),
 			outboxDepth:   describe("outbox_depth", "Committed events that are not yet in the stream."),
 			outboxAge:     describe("outbox_oldest_seconds", "Age of the oldest event that is not yet in the stream; 0 without one."),
 			outboxLeading: describe("outbox_leading", "1 in the process that brings the outbox to the stream, 0 in those that stand by."),
 			payments:      describe("payments", "Payments by condition: open, overdue (must be 0), unknown, review, budget_used; and callbacks: parked, of unknown_types.", "condition"),
 			forged:        describe("payment_callbacks_forged_total", "Callbacks refused because their signature, time or header was wrong."),
 			backlog:       describe("webhook_backlog", "Webhook deliveries that are not yet acknowledged."),
-			backlogAge:    describe("webhook_oldest_seconds", "Age of the oldest of those at an endpoint that is enabled."),
+			backlogAge:    describe("webhook_oldest_seconds", "Age of the oldest webhook delivery that is not yet acknowledged, at an endpoint that is enabled."),
 			endpoints:     describe("webhook_endpoints", "Webhook endpoints by condition: enabled, failing, disabled.", "condition"),
 		})
 }
