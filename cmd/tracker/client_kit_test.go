@@ -45,8 +45,7 @@ func (m *moving) move(n int) int {
 	m.p.t.Helper()
 	for range n {
 		m.moves++
-		at := time.Date(2026, 11, 23, 10, m.moves, 0, 0, time.UTC).Format(time.RFC3339)
-		m.p.must(201, "POST", "/v1/shipments/"+m.walk.shipment+"/events", object{"status": "in_transit", "occurred_at": at, "location": fmt.Sprintf("Hub %d", m.moves)})
+		m.p.must(201, "POST", "/v1/shipments/"+m.walk.shipment+"/events", object{"status": "in_transit", "occurred_at": carriedAt(m.moves), "location": fmt.Sprintf("Hub %d", m.moves)})
 	}
 	return m.seq()
 }
@@ -54,7 +53,7 @@ func (m *moving) move(n int) int {
 // deliver ends the order, and so its feed.
 func (m *moving) deliver() int {
 	m.p.t.Helper()
-	m.p.must(201, "POST", "/v1/shipments/"+m.walk.shipment+"/events", object{"status": "delivered", "occurred_at": "2026-11-23T20:00:00Z"})
+	m.p.must(201, "POST", "/v1/shipments/"+m.walk.shipment+"/events", object{"status": "delivered", "occurred_at": carriedAt(m.moves + 1)})
 	return m.seq()
 }
 

@@ -119,8 +119,7 @@ func (w *shipped) move(p *program) int {
 	p.t.Helper()
 	status := []string{"in_transit", "delayed"}[w.moves%2]
 	w.moves++
-	at := time.Date(2026, 11, 23, 10, 0, w.moves, 0, time.UTC).Format(time.RFC3339)
-	if code, o := p.call("POST", "/v1/shipments/"+w.shipment+"/events", object{"status": status, "occurred_at": at}); code/100 != 2 {
+	if code, o := p.call("POST", "/v1/shipments/"+w.shipment+"/events", object{"status": status, "occurred_at": carriedAt(w.moves)}); code/100 != 2 {
 		p.t.Fatalf("carrier event: %d %v", code, o)
 	}
 	w.seq++

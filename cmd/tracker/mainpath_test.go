@@ -32,6 +32,7 @@ type walk struct {
 // mainPath is the whole story: an order is placed, paid at the bank, shipped
 // and delivered. Every POST carries an idempotency key, as a merchant's does.
 func mainPath() []step {
+	carried, delivered := carriedAt(0), carriedAt(1) // a step that is repeated says the same
 	return []step{
 		{"place the order", func(p *program, w *walk) {
 			o := p.must(201, "POST", "/v1/orders", object{"reference": "1042", "currency": "EUR", "items": []object{
@@ -55,12 +56,18 @@ func mainPath() []step {
 			}
 			w.shipment = shipments[0].(object)["id"].(string)
 		}},
-		{"carry", func(p *program, w *walk) { p.carrier(w.shipment, "in_transit", "2026-11-23T10:00:00Z") }},
-		{"deliver", func(p *program, w *walk) { p.carrier(w.shipment, "delivered", "2026-11-23T12:00:00Z") }},
+		{"carry", func(p *program, w *walk) { p.carrier(w.shipment, "in_transit", carried) }},
+		{"deliver", func(p *program, w *walk) { p.carrier(w.shipment, "delivered", delivered) }},
 		{"see it completed", func(p *program, w *walk) {
 			p.until("the order is completed", func() bool { return p.field("/v1/orders/"+w.order, "status") == "completed" })
 		}},
 	}
+}
+
+// carriedAt is when the nth event of a parcel happened: an hour ago, by the clock
+// that the program has, too, and each event after the one before it.
+func carriedAt(n int) string {
+	return time.Now().Add(-time.Hour + time.Duration(n)*time.Second).UTC().Format(time.RFC3339)
 }
 
 func (p *program) carrier(shipment, status, at string) {

@@ -85,8 +85,7 @@ func (w *shipped) report(ctx context.Context, p *program, status string) (failur
 	if status == "in_transit" && w.moves%2 == 0 {
 		status = "delayed"
 	}
-	at := time.Date(2026, 11, 23, 10, 0, w.moves, 0, time.UTC).Format(time.RFC3339)
-	failures, err = insist(ctx, p, "/v1/shipments/"+w.shipment+"/events", object{"status": status, "occurred_at": at}, fmt.Sprint(w.shipment, "-", w.moves))
+	failures, err = insist(ctx, p, "/v1/shipments/"+w.shipment+"/events", object{"status": status, "occurred_at": carriedAt(w.moves)}, fmt.Sprint(w.shipment, "-", w.moves))
 	w.seq++
 	return failures, err
 }
