@@ -42,6 +42,9 @@ func (s *Service) Start(ctx context.Context, in Start) (Payment, error) {
 func (s *Service) check(in *Start) error {
 	if in.Provider == "" {
 		in.Provider = s.opt.Provider
+		if _, err := s.provider(in.Provider); err != nil {
+			return fmt.Errorf("payments: nobody to pay through is set up: %w", ErrUnavailable)
+		}
 	}
 	if in.Capture == "" {
 		in.Capture = CaptureAutomatic

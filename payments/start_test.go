@@ -206,3 +206,19 @@ func TestCancel_while_the_session_is_being_made_closes_it(t *testing.T) {
 		}
 	})
 }
+
+func TestStart_with_nobody_to_pay_through(t *testing.T) {
+	each(t, func(r *rig) {
+		order := r.order(1999)
+		r.svc = payments.NewService(r.store, nil, r, r.opt)
+		_, err := r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order})
+		if !errors.Is(err, payments.ErrUnavailable) {
+			r.Errorf("nobody is asked for: %v", err)
+		}
+		var invalid *payments.InvalidError
+		_, err = r.svc.Start(r.Context(), payments.Start{Merchant: merchant, OrderID: order, Provider: "stripe"})
+		if !errors.As(err, &invalid) {
+			r.Errorf("somebody who is not there is asked for: %v", err)
+		}
+	})
+}

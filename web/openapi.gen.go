@@ -89,7 +89,7 @@ type newPaymentBody struct {
 	// Examples: ord_01jd9zq3k4e8xv7t2m5n6p8r9s
 	OrderID string `json:"order_id"`
 
-	// Provider Default: the first one configured.
+	// Provider Default: the first one configured; only with a merchant's key.
 	Provider string `json:"provider,omitempty"`
 
 	// ReturnURL Where the bank sends the shopper afterwards.

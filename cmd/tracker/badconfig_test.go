@@ -72,13 +72,6 @@ func mistakes() []mistake {
 		}, []string{"TRACKER_TOKEN_SECRET must be set", "TRACKER_ADMIN_ADDR must be host:port", "TRACKER_ADDR cannot be used", "TRACKER_TLS_CERT and TRACKER_TLS_KEY cannot be used", "TRACKER_NATS_URL: ", "TRACKER_DATABASE_URL: "}},
 		{"a part of the product that nobody can complete", env("TRACKER_ROLES", "payments,web"),
 			[]string{"TRACKER_ROLES leaves out orders and notify", "set TRACKER_DATABASE_URL and TRACKER_NATS_URL"}},
-		{"nobody to pay through", env("TRACKER_SANDBOX", "false", "TRACKER_TOKEN_SECRET", strings.Repeat("token", 8)), []string{"TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET must be set", "TRACKER_BANK_URL"}},
-		{"a part of the sandbox that makes secrets for itself", func(t *testing.T, _ string) map[string]string {
-			return map[string]string{"TRACKER_ROLES": "web", "TRACKER_DATABASE_URL": postgresURL(t), "TRACKER_NATS_URL": natsServer(t)}
-		}, []string{"TRACKER_TOKEN_SECRET, TRACKER_SANDBOX_KEY, TRACKER_BANK_SECRET must be set, and be the same", "TRACKER_STRIPE_KEY and"}},
-		{"links that lead nowhere", func(t *testing.T, _ string) map[string]string {
-			return map[string]string{"TRACKER_SANDBOX": "false", "TRACKER_ADDR": strings.Replace(freeAddr(t), "127.0.0.1", "0.0.0.0", 1), "TRACKER_TOKEN_SECRET": strings.Repeat("token", 8)}
-		}, []string{"TRACKER_PUBLIC_URL must be set where TRACKER_ADDR"}},
 		{"secrets that were cut off", func(t *testing.T, dir string) map[string]string {
 			file(t, dir, "sandbox-secrets.json", `{"token_secret": "hunter2`)
 			return map[string]string{"TRACKER_DATA_DIR": dir}

@@ -17,7 +17,18 @@ import (
 // must have, so that a mistake is found before anybody is let in, and by the name
 // of its variable.
 func checkSettings(cfg config.Config) error {
-	return errors.Join(checkReach(cfg), checkRoles(cfg), checkShared(cfg), checkProvider(cfg), checkAddress(cfg), checkPair("TRACKER_TLS", cfg.TLSCert, cfg.TLSKey))
+	return errors.Join(checkReach(cfg), checkRoles(cfg), checkPair("TRACKER_TLS", cfg.TLSCert, cfg.TLSKey))
+}
+
+// doubts are settings that somebody may mean and that mostly disappoint: the
+// process starts with them, and says so.
+func doubts(cfg config.Config) (list []error) {
+	for _, err := range []error{checkShared(cfg), checkProvider(cfg), checkAddress(cfg)} {
+		if err != nil {
+			list = append(list, err)
+		}
+	}
+	return list
 }
 
 // checkReach tries what database and stream are reached by, as every command that
@@ -77,8 +88,8 @@ func checkRoles(cfg config.Config) error {
 		strings.Join(missing, " and "), strings.Join(outside, " and "))
 }
 
-// checkShared refuses secrets that every process would make for itself: each
-// would answer, and none would know what the others have signed.
+// checkShared doubts secrets that every process makes for itself: each answers, and
+// none knows what the others have signed.
 func checkShared(cfg config.Config) error {
 	whole := cfg.Has(config.RoleOrders) && cfg.Has(config.RolePayments) && cfg.Has(config.RoleNotify) && cfg.Has(config.RoleWeb)
 	if !cfg.Sandbox || whole || cfg.DatabaseURL == "" || cfg.NATSURL == "" {
@@ -97,10 +108,10 @@ func checkShared(cfg config.Config) error {
 	if len(unset) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s must be set, and be the same in every process, where a process runs only some roles", strings.Join(unset, ", "))
+	return fmt.Errorf("%s should be set, and be the same in every process, where a process runs only some roles: what one has signed is nothing to the others", strings.Join(unset, ", "))
 }
 
-// checkProvider refuses pages with a button to pay, and payments, that lead to no
+// checkProvider doubts pages with a button to pay, and payments, that lead to no
 // bank. The pages take payments by themselves, so they need one as well.
 func checkProvider(cfg config.Config) error {
 	pays := cfg.Has(config.RolePayments) || cfg.Has(config.RoleWeb)
@@ -108,7 +119,7 @@ func checkProvider(cfg config.Config) error {
 	if !pays || own || cfg.StripeKey != "" || cfg.BankURL != "" {
 		return nil
 	}
-	return errors.New("TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET must be set where payments or web run: there is nobody to pay through; to try it out, TRACKER_BANK_URL and TRACKER_BANK_SECRET of a tracker bank, or TRACKER_SANDBOX=true with all roles")
+	return errors.New("TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET should be set where payments or web run: no payment can begin; to try it out, TRACKER_BANK_URL and TRACKER_BANK_SECRET of a tracker bank, or TRACKER_SANDBOX=true with all roles")
 }
 
 // checkAddress wants to know where shoppers come in when the listener's own
@@ -117,7 +128,7 @@ func checkAddress(cfg config.Config) error {
 	if host, _, err := net.SplitHostPort(cfg.Addr); cfg.Sandbox || cfg.PublicURL != "" || err != nil || !everywhere(host) {
 		return nil
 	}
-	return errors.New("TRACKER_PUBLIC_URL must be set where TRACKER_ADDR is every address of the machine: links would lead nowhere")
+	return errors.New("TRACKER_PUBLIC_URL should be set where TRACKER_ADDR is every address of the machine: links lead to this machine only")
 }
 
 // everywhere reports whether host stands for every address of the machine.

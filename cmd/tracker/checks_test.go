@@ -29,13 +29,24 @@ func TestCheckSettings_ways_to_start_that_work(t *testing.T) {
 		"all with a bank outside":       {Roles: all, BankURL: "http://bank"},
 		"orders and notify need nobody": {Roles: []config.Role{config.RoleOrders, config.RoleNotify}, DatabaseURL: database, NATSURL: stream},
 	} {
-		if err := checkSettings(cfg); err != nil {
-			t.Errorf("%s: %v", name, err)
+		if got := append(doubts(cfg), checkSettings(cfg)); len(got) != 1 || got[0] != nil {
+			t.Errorf("%s: %v", name, got)
 		}
 	}
-	for _, role := range []config.Role{config.RolePayments, config.RoleWeb} {
-		if err := checkSettings(config.Config{Roles: []config.Role{role}, DatabaseURL: database, NATSURL: stream}); err == nil || !strings.HasPrefix(err.Error(), "TRACKER_STRIPE_KEY ") {
-			t.Errorf("%s without a bank: %v", role, err)
+	for name, c := range map[string]struct {
+		cfg  config.Config
+		want string
+	}{
+		"payments without a bank":    {config.Config{Roles: all[1:2], DatabaseURL: database, NATSURL: stream}, "TRACKER_STRIPE_KEY "},
+		"pages without a bank":       {config.Config{Roles: all[3:], DatabaseURL: database, NATSURL: stream}, "TRACKER_STRIPE_KEY "},
+		"a secret that nobody knows": {config.Config{Sandbox: true, Roles: all[:1], DatabaseURL: database, NATSURL: stream, SandboxKey: "sk_test_1"}, "TRACKER_TOKEN_SECRET, TRACKER_BANK_SECRET "},
+		"links to everywhere":        {config.Config{Roles: all[:1], DatabaseURL: database, NATSURL: stream, Addr: "0.0.0.0:8080"}, "TRACKER_PUBLIC_URL "},
+	} {
+		if got := doubts(c.cfg); len(got) != 1 || !strings.HasPrefix(got[0].Error(), c.want) {
+			t.Errorf("%s: %v, want %s", name, got, c.want)
+		}
+		if err := checkSettings(c.cfg); err != nil {
+			t.Errorf("%s does not start: %v", name, err)
 		}
 	}
 }
@@ -103,19 +114,17 @@ func TestMaintenance_makes_no_database_that_nobody_meant(t *testing.T) {
 		out, err := cmd.CombinedOutput()
 		return string(out), err
 	}
-	for _, args := range [][]string{{"rebuild"}, {"merchants", "create", "Kiln"}} {
-		out, err := run(args...)
-		if err == nil || !strings.Contains(out, "TRACKER_DATA_DIR holds no database") {
-			t.Errorf("%v: %v %s", args, err, out)
-		}
-		if !strings.Contains(out, "TRACKER_DATABSE_URL") {
-			t.Errorf("%v says nothing of a variable that is none: %s", args, out)
-		}
-		if _, err := os.Stat(data); err == nil {
-			t.Errorf("%v made the directory", args)
-		}
+	out, err := run("rebuild")
+	if err == nil || !strings.Contains(out, "TRACKER_DATA_DIR holds no database") {
+		t.Errorf("rebuild: %v %s", err, out)
 	}
-	for _, args := range [][]string{{"migrate"}, {"rebuild"}, {"merchants", "create", "Kiln"}} {
+	if !strings.Contains(out, "TRACKER_DATABSE_URL") {
+		t.Errorf("rebuild says nothing of a variable that is none: %s", out)
+	}
+	if _, err := os.Stat(data); err == nil {
+		t.Error("rebuild made the directory")
+	}
+	for _, args := range [][]string{{"merchants", "create", "Kiln"}, {"migrate"}, {"rebuild"}} {
 		if out, err := run(args...); err != nil || !strings.Contains(out, "TRACKER_DATABSE_URL") {
 			t.Errorf("%v: %v %s", args, err, out)
 		}

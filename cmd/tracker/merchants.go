@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -27,10 +26,9 @@ type merchantCreate struct {
 // Help is the longer help of the command.
 func (merchantCreate) Help() string {
 	return `It needs the settings of the server: TRACKER_TOKEN_SECRET, and
-TRACKER_DATABASE_URL or TRACKER_DATA_DIR, where a server, or
-"tracker migrate", has run before. Further keys come from "tracker keys create"
-or POST /v1/keys. A merchant's test side and live side are two merchants: neither
-key reaches the other's data.`
+TRACKER_DATABASE_URL or TRACKER_DATA_DIR. Further keys come from "tracker keys
+create" or POST /v1/keys. A merchant's test side and live side are two merchants:
+neither key reaches the other's data.`
 }
 
 // Run makes both and prints the key, once.
@@ -41,8 +39,11 @@ func (c *merchantCreate) Run(ctx context.Context, out *console) error {
 	}
 	log := newLogger(out.stderr, cfg.LogLevel)
 	warnOfUnknown(ctx, log)
-	if err := errors.Join(checkReach(cfg), haveDatabase(cfg)); err != nil {
+	if err := checkReach(cfg); err != nil {
 		return err
+	}
+	if haveDatabase(cfg) != nil {
+		log.WarnContext(ctx, "there was no database; one is made", "directory", cfg.DataDir)
 	}
 	if err := completeSecrets(&cfg); err != nil {
 		return err

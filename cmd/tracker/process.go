@@ -70,6 +70,9 @@ func start(ctx context.Context, cfg config.Config, log *slog.Logger, now func() 
 	if err := errors.Join(p.listen(), checkSettings(cfg), p.claimData()); err != nil {
 		return nil, p.surveyed(ctx, err)
 	}
+	for _, doubt := range doubts(cfg) {
+		p.log.WarnContext(ctx, doubt.Error())
+	}
 	if err := p.observe(ctx); err != nil {
 		return nil, err
 	}

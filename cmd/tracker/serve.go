@@ -20,9 +20,9 @@ type serveCommand struct {
 func (serveCommand) Help() string {
 	return `Every flag can also be given as the variable TRACKER_ and its name, such as
 TRACKER_ADDR. Without any, a process runs all roles with its own database and
-broker inside; then only TRACKER_TOKEN_SECRET is needed and somebody to pay
-through (TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET), and in the
-sandbox (TRACKER_SANDBOX=true) nothing at all.
+broker inside; then only TRACKER_TOKEN_SECRET is needed, to take payments
+TRACKER_STRIPE_KEY and TRACKER_STRIPE_WEBHOOK_SECRET, and in the sandbox
+(TRACKER_SANDBOX=true) nothing at all.
 
 Ctrl-C or SIGTERM lets open streams go over TRACKER_DRAIN and ends.`
 }
