@@ -144,11 +144,7 @@ func problemOfAccess(err error) *problem {
 		p.Current = currentVersion{Status: version.Status, Version: version.Version}
 		return p
 	case errors.As(err, &invalid):
-		p := newProblem("invalid_request", "")
-		for _, f := range invalid.Fields {
-			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-		return p
+		return invalidFields(invalid.Fields)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"tracker/notify/webhooks"
 	"tracker/orders"
 	"tracker/payments"
+	"tracker/web/apikeys"
 )
 
 func problemOfOrders(err error) *problem {
@@ -15,11 +16,7 @@ func problemOfOrders(err error) *problem {
 	case errors.Is(err, orders.ErrNotFound):
 		return newProblem("not_found", "")
 	case errors.As(err, &invalid):
-		p := newProblem("invalid_request", "")
-		for _, f := range invalid.Fields {
-			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-		return p
+		return invalidFields(invalid.Fields)
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
 		p.Current = current(conflict.Status, conflict.Sequence, nil)
@@ -61,11 +58,7 @@ func problemOfPayments(err error) *problem {
 	case errors.Is(err, payments.ErrNotFound):
 		return newProblem("not_found", "")
 	case errors.As(err, &invalid):
-		p := newProblem("invalid_request", "")
-		for _, f := range invalid.Fields {
-			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-		return p
+		return invalidFields(invalid.Fields)
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
 		p.Current = current(conflict.Status, conflict.Sequence, conflict.Payment)
@@ -81,11 +74,7 @@ func problemOfWebhooks(err error) *problem {
 	case errors.Is(err, webhooks.ErrNotFound):
 		return newProblem("not_found", "")
 	case errors.As(err, &invalid):
-		p := newProblem("invalid_request", "")
-		for _, f := range invalid.Fields {
-			p.Errors = append(p.Errors, fieldProblem{Pointer: f.Pointer, Code: f.Code, Detail: f.Detail})
-		}
-		return p
+		return invalidFields(invalid.Fields)
 	case errors.As(err, &conflict):
 		p := newProblem(conflict.Code, conflict.Detail)
 		if conflict.Status != "" {
@@ -94,4 +83,15 @@ func problemOfWebhooks(err error) *problem {
 		return p
 	}
 	return nil
+}
+
+// invalidFields tells which members of a body do not fit. Every domain has its own
+// name for the same three words.
+func invalidFields[F orders.FieldError | payments.FieldError | webhooks.FieldError | apikeys.FieldError](list []F) *problem {
+	p := newProblem("invalid_request", "")
+	for _, f := range list {
+		field := payments.FieldError(f)
+		p.Errors = append(p.Errors, fieldProblem{Pointer: field.Pointer, Code: field.Code, Detail: field.Detail})
+	}
+	return p
 }
