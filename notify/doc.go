@@ -19,7 +19,8 @@
 //     send buffer on a parked connection, 80 shared pointers through r3labs, 32 on
 //     a WebSocket. Whoever is further behind is cut.
 //   - What Publish costs depends on who watches that feed and not on how many
-//     other feeds are watched: one map access where nobody does.
+//     other feeds are watched: one map access where nobody does. Such an event need
+//     not even be decoded ([Notifier.Awaits]).
 //   - An event is encoded once, when the first client needs it. All transports
 //     send parts of that one buffer.
 //   - A token is checked against the epoch of its owner's newest event, when a

@@ -23,6 +23,9 @@
 //     CloudEvents' distributed tracing extension) and so in the outbox's row, the
 //     stream and every repair of it, with no column and no header to keep in step.
 //     It is ours: people do not receive it.
+//   - [Decode] reads what [Event.Encode] writes with a scanner of its own, a quarter
+//     of encoding/json's time: every process with a feed reads every event. Any
+//     other JSON goes the long way, and a fuzz test holds the two against each other.
 //   - Ids are UUIDv7 in lower-case Crockford base32 behind a prefix that tells
 //     the kind. They sort by creation, which keeps index pages hot.
 package eventwire
