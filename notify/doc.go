@@ -3,8 +3,8 @@
 //
 // A feed is one resource's events with the sequence 1, 2, 3 … and an end
 // ([tracker/notify/eventwire]). Nothing here knows what an order is. A
-// [Notifier] is told of every event by [Notifier.Publish], asks a [Log] for what
-// it does not have in memory, and serves plain http requests; who may see what
+// [Notifier] is told by [Notifier.Publish] of every event that it awaits, asks a
+// [Log] for what it does not have in memory, and serves plain http requests; who may see what
 // is decided before, and comes as an [Access].
 //
 // # What it promises

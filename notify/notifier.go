@@ -148,7 +148,7 @@ func (n *Notifier) Run(ctx context.Context) error {
 // One that is not awaited need not be published, nor even decoded: who comes for it
 // later finds it in the log. Safe for concurrent use.
 func (n *Notifier) Awaits(key eventwire.Key) bool {
-	return n.hub.lookup(key) != nil || n.tails.follow(key.Merchant)
+	return n.hub.lookup(key) != nil || n.tails.lookup(key.Merchant) != nil
 }
 
 // Publish tells the notifier of the next event of the stream. It returns when

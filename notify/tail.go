@@ -85,9 +85,7 @@ func (s *tails) release(t *tail) {
 	}
 }
 
-// follow reports whether somebody follows the merchant's firehose.
-func (s *tails) follow(merchant string) bool { return s.lookup(merchant) != nil }
-
+// lookup returns the tail of a merchant whose firehose somebody follows, or nil.
 func (s *tails) lookup(merchant string) *tail {
 	s.mu.Lock()
 	defer s.mu.Unlock()
